@@ -1,0 +1,86 @@
+# The front door. `make` alone lists every command.
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The Python that everything is built from: 3.11, 3.12 or 3.13.
+PYTHON ?= python3
+
+DAG ?= dbt_cloud_job
+TESTS ?= tests
+
+# Compiled files next to the sources make every start three times as fast.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z][a-z-]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' \
+		$(MAKEFILE_LIST)
+
+##@ Start and stop
+
+.PHONY: up
+up: ## Start everything, or bring it up to date with .env
+	@$(PYTHON) -m local_airflow up
+
+.PHONY: down
+down: ## Stop everything; data stays
+	@$(PYTHON) -m local_airflow down
+
+.PHONY: reset
+reset: down ## Stop everything and delete the data: databases, runs, logs (asks first)
+	@$(PYTHON) -m local_airflow reset
+
+##@ Use it
+
+.PHONY: run
+run: ## Run a DAG and prove what happened; DAG=dbt_cloud_job
+	@$(PYTHON) -m local_airflow run "$(DAG)"
+
+.PHONY: load
+load: ## Load a month of flights into the warehouse; MONTH=2013-02
+	@$(PYTHON) -m local_airflow load "$(MONTH)"
+
+##@ Find out what is wrong
+
+.PHONY: status
+status: ## Show every part: state, process, address
+	@$(PYTHON) -m local_airflow status
+
+.PHONY: logs
+logs: ## Show the newest lines of the logs; S=scheduler for one part, F=1 to follow
+	@$(PYTHON) -m local_airflow logs $(if $(S),--service "$(S)") $(if $(F),--follow)
+
+##@ Change it
+
+.PHONY: test
+test: dev ## Run the tests; TESTS=tests/include for some of them
+	@.local/dev/bin/python -m pytest $(TESTS)
+
+.PHONY: check
+check: dev ## Check format, lint and types
+	@.local/dev/bin/ruff format --check .
+	@.local/dev/bin/ruff check .
+	@.local/dev/bin/mypy
+	@.local/dev/bin/yamllint --strict .
+	@git ls-files -z '*.sh' .ci/run | xargs -0 .local/dev/bin/shellcheck
+
+.PHONY: format
+format: dev ## Put the code into its format
+	@.local/dev/bin/ruff format .
+	@.local/dev/bin/ruff check --fix .
+
+.PHONY: bench
+bench: dev ## Measure what the README promises
+	@.local/dev/bin/python -m benchmarks
+
+.PHONY: lock
+lock: ## Choose the newest versions that fit, and write requirements/*.lock
+	@$(PYTHON) -m local_airflow lock
+
+.PHONY: dev
+dev:
+	@$(PYTHON) -m local_airflow install

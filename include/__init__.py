@@ -1,0 +1,1 @@
+"""Python that the DAGs share, imported as ``include.x``."""

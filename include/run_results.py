@@ -1,0 +1,140 @@
+"""
+What dbt said about a run: every model and test with its status, rows and seconds.
+
+Reads `run_results.json` (dbt's artifact schema v6). Imports nothing from Airflow, so its tests
+take milliseconds.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+
+FAILED = frozenset({"error", "fail", "runtime error", "partial success"})
+SKIPPED = frozenset({"skipped"})
+WARNED = frozenset({"warn"})
+
+# Failures last: in a long log that is where the eye is when the task has ended.
+STATUS_ORDER = ("success", "pass", "no-op", "warn", "skipped")
+
+
+class DbtFailureError(Exception):
+    """At least one dbt model or dbt test failed: the task did its work, the data is at fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeResult:
+    """
+    One model, seed, snapshot or dbt test.
+
+    `rows` is None where the warehouse gave no number; for a dbt test it counts the rows that
+    failed. `started_at` is None for a node that never started.
+    """
+
+    unique_id: str
+    status: str
+    seconds: float
+    rows: int | None
+    message: str
+    started_at: datetime | None = None
+
+    @classmethod
+    def parse(cls, result: dict[str, Any]) -> Self:
+        failures = result.get("failures")
+        timing = result.get("timing") or [{}]
+        started_at = timing[0].get("started_at")
+        rows = (result.get("adapter_response") or {}).get("rows_affected")
+        return cls(
+            unique_id=result["unique_id"],
+            status=str(result["status"]).lower(),
+            seconds=float(result.get("execution_time") or 0),
+            rows=rows if failures is None else failures,
+            message=str(result.get("message") or ""),
+            started_at=datetime.fromisoformat(started_at) if started_at else None,
+        )
+
+    @property
+    def kind(self) -> str:
+        return self.unique_id.split(".", 1)[0].replace("_", " ")
+
+    @property
+    def name(self) -> str:
+        """
+        Drop the kind and the package from `model.flights.stg_flights`.
+
+        What follows stays whole: a versioned model is `orders.v2`, a dbt test ends in a hash.
+        """
+        parts = self.unique_id.split(".", 2)
+        name = parts[-1]
+        return name.rsplit(".", 1)[0] if parts[0] == "test" and "." in name else name
+
+
+@dataclass(frozen=True, slots=True)
+class RunResults:
+    """The results of all dbt commands of one dbt Cloud run, in the order they ended."""
+
+    nodes: tuple[NodeResult, ...]
+    invocation_ids: tuple[str, ...]
+    seconds: float
+
+    @classmethod
+    def parse(cls, artifacts: Iterable[dict[str, Any]]) -> Self:
+        """
+        Join the `run_results.json` of every command of a run.
+
+        A node that ran in two commands (a retry, or `dbt run` and then `dbt build`) counts once,
+        with its last result.
+        """
+        artifacts = list(artifacts)
+        nodes = [NodeResult.parse(result) for each in artifacts for result in each["results"]]
+        return cls(
+            nodes=tuple({node.unique_id: node for node in nodes}.values()),
+            invocation_ids=tuple(each["metadata"]["invocation_id"] for each in artifacts),
+            seconds=sum(float(each.get("elapsed_time") or 0) for each in artifacts),
+        )
+
+    def count_by_status(self) -> dict[str, int]:
+        return dict(Counter(node.status for node in self.nodes))
+
+    def names(self, statuses: frozenset[str]) -> list[str]:
+        return [node.unique_id for node in self.nodes if node.status in statuses]
+
+    def summary(self) -> dict[str, Any]:
+        """Give what is worth keeping as XCom: small, JSON, the same keys every time."""
+        return {
+            "invocation_ids": list(self.invocation_ids),
+            "nodes": len(self.nodes),
+            "counts": self.count_by_status(),
+            "failed": self.names(FAILED),
+            "warned": self.names(WARNED),
+            "skipped": self.names(SKIPPED),
+            "seconds": round(self.seconds, 2),
+        }
+
+    def table(self) -> list[str]:
+        """Lay the nodes out as lines of text, failures last, each with dbt's own message."""
+        width = max((len(node.name) for node in self.nodes), default=4)
+        lines = [f"{'STATUS':<9} {'KIND':<9} {'NAME':<{width}} {'ROWS':>9} {'SECONDS':>8}"]
+        for node in sorted(self.nodes, key=_severity):
+            rows = "" if node.rows is None or node.rows < 0 else f"{node.rows:,}"
+            lines.append(
+                f"{node.status:<9} {node.kind:<9} {node.name:<{width}} {rows:>9} "
+                f"{node.seconds:>8.2f}"
+            )
+            if node.status in FAILED | WARNED:
+                lines += [f"{'':<9} {line}" for line in node.message.splitlines()]
+        return lines
+
+    def raise_if_any_failed(self) -> None:
+        failed = self.names(FAILED)
+        if failed:
+            message = f"{len(failed)} of {len(self.nodes)} dbt nodes failed: {', '.join(failed)}"
+            raise DbtFailureError(message)
+
+
+def _severity(node: NodeResult) -> int:
+    if node.status in STATUS_ORDER:
+        return STATUS_ORDER.index(node.status)
+    return len(STATUS_ORDER)
