@@ -82,5 +82,5 @@ lock: ## Choose the newest versions that fit, and write requirements/*.lock
 	@$(PYTHON) -m local_airflow lock
 
 .PHONY: dev
-dev:
+dev: ## Install what the tests and the linters need
 	@$(PYTHON) -m local_airflow install

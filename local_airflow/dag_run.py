@@ -1,0 +1,150 @@
+"""Trigger a DAG through Airflow's REST API, follow it, and say why a task failed."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+from urllib.parse import quote
+
+from local_airflow.endpoints import AirflowApi, AirflowApiError
+from local_airflow.user_error import UserError
+
+
+SECONDS_BETWEEN_LOOKS = 0.3
+LOG_LINES = 15
+
+ENDED = frozenset({"success", "failed"})
+FAILED_TASK = frozenset({"failed", "upstream_failed"})
+
+
+@dataclass
+class DagRun:
+    """
+    One run of a DAG. `data` is Airflow's own record of it, `tasks` its task instances.
+
+    Source: `/api/v2/dags/{dag_id}/dagRuns` of Airflow's public REST API.
+    """
+
+    api: AirflowApi
+    data: dict[str, Any]
+    tasks: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def dag_id(self) -> str:
+        return str(self.data["dag_id"])
+
+    @property
+    def dag_run_id(self) -> str:
+        return str(self.data["dag_run_id"])
+
+    @property
+    def path(self) -> str:
+        return f"/api/v2/dags/{quote(self.dag_id)}/dagRuns/{quote(self.dag_run_id, safe='')}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.api.base_url}/dags/{self.dag_id}/runs/{quote(self.dag_run_id, safe='')}"
+
+    @property
+    def state(self) -> str:
+        return str(self.data["state"])
+
+    def look(self) -> None:
+        """Read the dag_run and its tasks again."""
+        # The dag_run first: when it has ended, the tasks that are read after it are final.
+        self.data = self.api.get(self.path)
+        self.tasks = self.api.get(f"{self.path}/taskInstances")["task_instances"]
+
+    def failed_tasks(self) -> list[dict[str, Any]]:
+        return [task for task in self.tasks if task["state"] in FAILED_TASK]
+
+    def last_log_lines(self, task: dict[str, Any]) -> list[str]:
+        """Give the end of a task's log as plain lines; empty for a task that never started."""
+        if not task["try_number"]:
+            return []
+        log = self.api.get(
+            f"{self.path}/taskInstances/{quote(task['task_id'])}/logs/{task['try_number']}",
+            map_index=task["map_index"],
+        )
+        return [line for entry in log["content"] for line in _lines(entry)][-LOG_LINES:]
+
+
+def trigger(api: AirflowApi, dag_id: str) -> DagRun:
+    """Start a dag_run of a DAG now; switch the DAG on first when it is paused."""
+    path = f"/api/v2/dags/{quote(dag_id, safe='')}"
+    try:
+        dag = api.get(path)
+    except AirflowApiError as error:
+        if error.status == 404:  # noqa: PLR2004 # HTTP's own number
+            raise _unknown_dag(api, dag_id) from None
+        raise
+    if dag["is_paused"]:
+        api.patch(path, {"is_paused": False})
+        print(f"{dag_id} was paused; it is on now.")
+    return DagRun(api, api.post(f"{path}/dagRuns", {"logical_date": None}))
+
+
+def follow(
+    dag_run: DagRun,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Print every change of every task until the dag_run has ended."""
+    started = clock()
+    seen: dict[tuple[str, int], str] = {}
+    while True:
+        dag_run.look()
+        for task in dag_run.tasks:
+            key, state = (task["task_id"], task["map_index"]), task["state"] or "waiting"
+            if seen.get(key) != state:
+                seen[key] = state
+                print(f"  {clock() - started:6.1f} s  {_task_name(task):<30} {state}", flush=True)
+        if dag_run.state in ENDED:
+            return
+        sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def print_failures(dag_run: DagRun) -> None:
+    """Show the end of the log of every task that failed."""
+    for task in dag_run.failed_tasks():
+        print(f"\n{_task_name(task)}: {task['state']}", file=sys.stderr)
+        for line in dag_run.last_log_lines(task):
+            print(f"  {line}", file=sys.stderr)
+
+
+def _task_name(task: dict[str, Any]) -> str:
+    index = "" if task["map_index"] < 0 else f" [{task['map_index']}]"
+    return f"{task['task_id']}{index}"
+
+
+def _lines(entry: dict[str, Any] | str) -> list[str]:
+    """Flatten one entry of a task log: its message, and the error in it, if there is one."""
+    if isinstance(entry, str):
+        return entry.splitlines()
+    event = str(entry.get("event", ""))
+    if event.startswith("::"):  # the marks that fold a group of lines in the UI
+        return []
+    lines = event.splitlines()
+    for error in entry.get("error_detail") or ():
+        lines.append(f"{error.get('exc_type')}: {error.get('exc_value')}")
+    return lines
+
+
+def _unknown_dag(api: AirflowApi, dag_id: str) -> UserError:
+    broken = api.get("/api/v2/importErrors")["import_errors"]
+    if broken:
+        first = broken[0]
+        return UserError(
+            f"Airflow knows no DAG {dag_id}.",
+            f"{first['filename']} does not import: {first['stack_trace'].splitlines()[-1]}",
+            ("Mend the file; Airflow reads it again within a second or two.",),
+        )
+    known = [dag["dag_id"] for dag in api.get("/api/v2/dags", limit=100)["dags"]]
+    close = get_close_matches(dag_id, known, n=1)
+    return UserError(
+        f"Airflow knows no DAG {dag_id}.",
+        f"It knows: {', '.join(known) or 'none'}.",
+        (f"make run DAG={close[0] if close else 'dbt_cloud_job'}",),
+    )
