@@ -51,7 +51,7 @@ class DbtCloudApi:
         request = Request(url, headers={"Authorization": f"Token {self.token}"})  # noqa: S310 # https, two lines above
         trusted = ssl.create_default_context(cafile=str(self.ca_bundle) if self.ca_bundle else None)
         try:
-            with urlopen(request, timeout=SECONDS, context=trusted) as answer:  # noqa: S310 # as above
+            with urlopen(request, timeout=SECONDS, context=trusted) as answer:
                 return json.load(answer)
         except HTTPError:
             raise

@@ -1,0 +1,1 @@
+"""Start, watch and stop everything without Docker. Talks to Airflow only as processes."""

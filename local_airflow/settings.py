@@ -1,0 +1,122 @@
+"""What `.env` and this clone decide, read once into one frozen object."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local_airflow.dotenv_file import AIRFLOW_SETTING, KNOWN, read_dotenv
+from local_airflow.folders import StateFolders, dotenv_path, state_folders
+from local_airflow.generated_secrets import Secrets, read_secrets
+from local_airflow.user_error import UserError
+
+
+HIGHEST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`dotenv` holds every known setting of `.env`, with the default for what is not set there."""
+
+    dotenv: Mapping[str, str] = field(repr=False)
+    airflow_settings: Mapping[str, str] = field(repr=False)
+    folders: StateFolders
+    secrets: Secrets = field(repr=False)
+    airflow_port: int
+    local_dbt_cloud_port: int
+    postgres_port: int
+
+    @property
+    def state(self) -> Path:
+        return self.folders.root
+
+    @property
+    def airflow_url(self) -> str:
+        return f"http://localhost:{self.airflow_port}"
+
+    @property
+    def local_dbt_cloud_url(self) -> str:
+        return f"https://localhost:{self.local_dbt_cloud_port}"
+
+    @property
+    def admin_password(self) -> str:
+        return self.secrets.admin_password
+
+    @property
+    def tls_bundle(self) -> Path:
+        return self.folders.tls / "bundle.pem"
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether the connection is to the local dbt Cloud: an empty token means it."""
+        return not self.dotenv["DBT_CLOUD_API_TOKEN"]
+
+    def process_environment(self) -> dict[str, str]:
+        """Give the variables from which `include.dbt_cloud.connection` decides."""
+        dbt_cloud = {key: value for key, value in self.dotenv.items() if key[:10] == "DBT_CLOUD_"}
+        if self.is_local:
+            dbt_cloud["LOCAL_DBT_CLOUD_URL"] = self.local_dbt_cloud_url
+            dbt_cloud["LOCAL_DBT_CLOUD_TOKEN"] = self.secrets.local_dbt_cloud_token
+        return dbt_cloud
+
+    def warehouse_environment(self) -> dict[str, str]:
+        """Give the variables that say where the warehouse is, to whoever needs it."""
+        return {
+            "WAREHOUSE_HOST": "127.0.0.1",
+            "WAREHOUSE_PORT": str(self.postgres_port),
+            "WAREHOUSE_USER": "warehouse",
+            "WAREHOUSE_PASSWORD": self.secrets.warehouse_password,
+            "WAREHOUSE_DATABASE": "warehouse",
+        }
+
+
+def load_settings() -> Settings:
+    """Read `.env` and the secrets of this clone; raise `UserError` for what is wrong in them."""
+    dotenv = read_dotenv(dotenv_path())
+    known = {key: dotenv.get(key) or default for key, default in KNOWN.items()}
+    check_mode(known["MODE"])
+    folders = state_folders()
+    ports = {key: _port(key, known[key]) for key in known if key.endswith("_PORT")}
+    _check_ports_differ(ports)
+    return Settings(
+        dotenv=known,
+        airflow_settings={
+            key: value for key, value in dotenv.items() if AIRFLOW_SETTING.fullmatch(key)
+        },
+        folders=folders,
+        secrets=read_secrets(folders.secrets),
+        airflow_port=ports["AIRFLOW_PORT"],
+        local_dbt_cloud_port=ports["LOCAL_DBT_CLOUD_PORT"],
+        postgres_port=ports["POSTGRES_PORT"],
+    )
+
+
+def check_mode(mode: str) -> None:
+    if mode in {"", "native"}:
+        return
+    cause = "There is no container mode yet; only the native one exists."
+    if mode != "docker":
+        cause = "It names a way to run, and only the native one exists."
+    raise UserError(
+        f"MODE={mode} is not there", cause, ("In .env:   MODE=native   (or leave it empty)",)
+    )
+
+
+def _port(name: str, value: str) -> int:
+    if value.isascii() and value.isdigit() and 0 < int(value) <= HIGHEST_PORT:
+        return int(value)
+    raise UserError(
+        f"{name}={value} is not a port",
+        f"A port is a whole number from 1 to {HIGHEST_PORT}.",
+        (f"In .env:   {name}={KNOWN[name]}",),
+    )
+
+
+def _check_ports_differ(ports: Mapping[str, int]) -> None:
+    for name, port in ports.items():
+        same = [other for other in ports if ports[other] == port]
+        if len(same) > 1:
+            raise UserError(
+                f"{' and '.join(same)} are both {port}",
+                "Each part listens on a port of its own.",
+                (f"Change one of them in .env, for example:   {name}={port + 1}",),
+            )

@@ -1,0 +1,17 @@
+"""A mistake that the reader can put right."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class UserError(Exception):
+    """Printed without a traceback: what is wrong, why, and what to type."""
+
+    problem: str
+    cause: str
+    remedies: tuple[str, ...]
+
+    def __str__(self) -> str:
+        remedies = "\n".join(f"  → {remedy}" for remedy in self.remedies)
+        cause = "\n".join(f"  {line}".rstrip() for line in self.cause.splitlines())
+        return f"{self.problem}\n\n{cause}\n\n{remedies}"

@@ -1,0 +1,46 @@
+"""python -m local_dbt_cloud serve | health | certificates"""
+
+import os
+import sys
+
+from local_dbt_cloud.user_error import UserError
+
+
+USAGE = "usage: python -m local_dbt_cloud serve | health | certificates"
+
+
+def main(arguments: list[str]) -> int:
+    # Each command imports what it needs: health is asked often and must answer at once.
+    match arguments:
+        case ["serve"]:
+            from local_dbt_cloud.server import serve  # noqa: PLC0415 - see above
+            from local_dbt_cloud.settings import Settings  # noqa: PLC0415 - see above
+
+            serve(Settings.read())
+        case ["health"]:
+            from local_dbt_cloud.health import report_health  # noqa: PLC0415 - see above
+
+            return report_health()
+        case ["certificates"]:
+            make_certificates()
+        case _:
+            print(USAGE, file=sys.stderr)
+            return 2
+    return 0
+
+
+def make_certificates() -> None:
+    from local_dbt_cloud.certificates import ensure_certificates  # noqa: PLC0415 - see main
+    from local_dbt_cloud.settings import read_tls_folder  # noqa: PLC0415 - see main
+
+    folder = read_tls_folder(os.environ)
+    made = ensure_certificates(folder)
+    print(f"{'made' if made else 'kept'}: {folder / 'bundle.pem'}")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,62 @@
+"""/accounts/"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.responses import JSONResponse
+
+from local_dbt_cloud.account import Account
+from local_dbt_cloud.dependencies import ACCOUNT_V2, AccountDep, BothSlashForms, ServicesDep
+from local_dbt_cloud.envelope import one
+from local_dbt_cloud.run_execution import ACCOUNT_LIMIT_SECONDS
+from local_dbt_cloud.timestamps import iso
+
+
+router = BothSlashForms(tags=["accounts"])
+
+
+@router.get(f"{ACCOUNT_V2}/")
+def read_account(account: AccountDep, services: ServicesDep) -> JSONResponse:
+    return one(account_view(account, services.settings.url))
+
+
+def account_view(account: Account, url: str) -> dict[str, Any]:
+    return {
+        "id": account.id,
+        "name": account.declared.name,
+        "plan": "enterprise",
+        "run_slots": account.declared.run_slots,
+        "developer_seats": 1,
+        "it_seats": 0,
+        "explorer_seats": 0,
+        "analyst_seats": 0,
+        "read_only_seats": 0,
+        "locked": False,
+        "lock_reason": None,
+        "lock_cause": None,
+        "unlocked_at": None,
+        "pending_cancel": False,
+        "billing_email_address": None,
+        "pod_memory_request_mebibytes": 600,
+        "develop_pod_memory_request_mebibytes": 0,
+        "run_duration_limit_seconds": ACCOUNT_LIMIT_SECONDS,
+        "queue_limit": 50,
+        "enterprise_login_slug": None,
+        "business_critical": False,
+        "starter_repo_url": None,
+        "git_auth_level": "personal",
+        "identifier": "local",
+        "trial_end_date": None,
+        "static_subdomain": urlsplit(url).netloc,
+        "vanity_subdomain": None,
+        "run_locked_until": None,
+        "state": 1,
+        "docs_job_id": None,
+        "freshness_job_id": None,
+        "copilot_locked_until": None,
+        "agent_credit_locked": False,
+        "account_migration_events": [],
+        "groups": [],
+        "created_at": iso(account.created_at),
+        "updated_at": iso(account.created_at),
+    }

@@ -1,0 +1,85 @@
+"""Puts the routers together; decides nothing."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from local_dbt_cloud import (
+    VERSION,
+    accounts,
+    artifacts,
+    environments,
+    jobs,
+    local_controls,
+    not_implemented,
+    pages,
+    projects,
+    runs,
+)
+from local_dbt_cloud.account import Account
+from local_dbt_cloud.declared_jobs import DeclaredFile
+from local_dbt_cloud.dependencies import Services
+from local_dbt_cloud.edge import AccessLog, Edge
+from local_dbt_cloud.errors import install_error_handlers
+from local_dbt_cloud.run_queue import RunQueue
+from local_dbt_cloud.schemas import RunViews
+from local_dbt_cloud.settings import LOCAL_HOST_NAMES, Settings
+from local_dbt_cloud.store import Store
+from local_dbt_cloud.token_auth import TokenAuth
+
+
+ROUTERS = (
+    accounts.router,
+    projects.router,
+    environments.router,
+    jobs.router,
+    runs.router,
+    artifacts.router,
+    not_implemented.router,
+    local_controls.router,
+    pages.router,
+)
+
+
+def create_app(settings: Settings, declared: DeclaredFile) -> FastAPI:
+    """Raise `UserError` when the state cannot be opened."""
+    services = create_services(settings, declared)
+    app = FastAPI(
+        title="local dbt Cloud",
+        version=VERSION,
+        lifespan=run_the_queue,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.services, app.state.settings = services, settings
+    for router in ROUTERS:
+        app.include_router(router)
+    install_error_handlers(app)
+    # The last one added is the first to see a request.
+    app.add_middleware(TokenAuth, token=settings.token)
+    host_names = {*LOCAL_HOST_NAMES, urlsplit(settings.url).hostname or "localhost"}
+    app.add_middleware(Edge, host_names=host_names)
+    app.add_middleware(AccessLog)
+    return app
+
+
+def create_services(settings: Settings, declared: DeclaredFile) -> Services:
+    store = Store(settings.state / "dbt_cloud.sqlite")
+    store.declare_jobs(job.model_dump(mode="json") for job in declared.jobs.values())
+    account = Account(declared.local_dbt_cloud, settings.jobs.parent, store.created_at())
+    queue = RunQueue(settings, account, store)
+    return Services(settings, account, store, queue, RunViews(settings, account, store, queue))
+
+
+@asynccontextmanager
+async def run_the_queue(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    services.queue.open()
+    yield
+    await run_in_threadpool(services.queue.close)
+    services.store.close()

@@ -1,0 +1,51 @@
+"""/runs/{id}/artifacts/: the files that dbt wrote, byte for byte."""
+
+from pathlib import Path
+
+from fastapi import Request
+from starlette.responses import FileResponse, JSONResponse
+
+from local_dbt_cloud.dependencies import ACCOUNT_V2, BothSlashForms, RunDep, ServicesDep
+from local_dbt_cloud.envelope import page
+from local_dbt_cloud.errors import NotFoundError
+from local_dbt_cloud.query_parameters import Paging, integer, read_filters
+from local_dbt_cloud.run_folder import RunFolder
+from local_dbt_cloud.settings import Settings
+
+
+CONTENT_TYPES = {
+    ".json": "application/json",
+    ".html": "text/html; charset=utf-8",
+    ".sql": "text/plain; charset=utf-8",
+    ".yml": "text/plain; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+    ".log": "text/plain; charset=utf-8",
+    ".parquet": "application/x-parquet",
+}
+
+router = BothSlashForms(prefix=f"{ACCOUNT_V2}/runs/{{run_id}}/artifacts", tags=["artifacts"])
+
+
+@router.get("/")
+def list_artifacts(run: RunDep, services: ServicesDep) -> JSONResponse:
+    """Never cut into pages; `step` is ignored, as dbt Cloud ignores it here."""
+    paths = run_folder(services.settings, run.id).list_artifacts()
+    filters = {"account_id": services.account.id, "run_id": run.id}
+    return page(paths, len(paths), Paging(max(len(paths), 1), 0, "id"), filters)
+
+
+@router.get("/{path:path}")
+def read_artifact(run: RunDep, path: str, services: ServicesDep, request: Request) -> FileResponse:
+    step = read_filters(request.query_params, {"step": integer}).get("step")
+    found = run_folder(services.settings, run.id).find_artifact(path, step)
+    if found is None:
+        raise NotFoundError
+    return FileResponse(found, media_type=content_type(found))
+
+
+def run_folder(settings: Settings, run_id: int) -> RunFolder:
+    return RunFolder(settings.state / "runs" / str(run_id))
+
+
+def content_type(path: Path) -> str:
+    return CONTENT_TYPES.get(path.suffix, "application/octet-stream")

@@ -1,0 +1,68 @@
+"""What happens to a request before any route sees it: the access log, `//`, foreign host names."""
+
+import logging
+import time
+from collections.abc import Collection
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from local_dbt_cloud.errors import NotFoundError, as_response
+
+
+LOG = logging.getLogger("local_dbt_cloud.access")
+
+
+class AccessLog:
+    """One line a request: method, path, status, milliseconds. No query, no header: no token."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        status = 500
+
+        async def note_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, note_status)
+        finally:
+            milliseconds = (time.perf_counter() - start) * 1000
+            # The path as it was sent: percent signs instead of line breaks.
+            path = scope["raw_path"].decode("ascii", "backslashreplace")
+            LOG.info("%s %s %s %.1f ms", scope["method"], path, status, milliseconds)
+
+
+class Edge:
+    """
+    Refuses `//` in a path, as dbt Cloud's edge does, and pages for people under a foreign name.
+
+    The pages need no token. A web site that points its own name to 127.0.0.1 could read them
+    through a visitor's browser; it cannot change the name that the browser sends.
+    """
+
+    def __init__(self, app: ASGIApp, host_names: Collection[str]) -> None:
+        self.app = app
+        self.host_names = frozenset(host_names)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self.app
+        if scope["type"] == "http":
+            if "//" in scope["path"]:
+                app = as_response(NotFoundError())
+            elif scope["path"].startswith(("/deploy/", "/_local/")) and not self._knows(scope):
+                app = PlainTextResponse("This host name is not served.\n", 403)
+        await app(scope, receive, send)
+
+    def _knows(self, scope: Scope) -> bool:
+        host = Headers(scope=scope).get("host", "")
+        return host.rpartition(":")[0].strip("[]") in self.host_names or host in self.host_names

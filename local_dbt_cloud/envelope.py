@@ -1,0 +1,32 @@
+"""The wrapper round every answer, and pages."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from local_dbt_cloud.query_parameters import Paging
+
+
+SUCCESS = {"code": 200, "is_success": True, "user_message": "Success!", "developer_message": ""}
+
+
+def one(data: Any) -> JSONResponse:
+    return JSONResponse({"status": SUCCESS, "data": data})
+
+
+def page(
+    items: Sequence[Any], total: int, paging: Paging, filters: Mapping[str, Any]
+) -> JSONResponse:
+    """`filters` are the effective ones besides limit and offset; dbt Cloud echoes them all."""
+    return JSONResponse(
+        {
+            "status": SUCCESS,
+            "data": items,
+            "extra": {
+                "filters": {"limit": paging.limit, "offset": paging.offset, **filters},
+                "order_by": paging.order_by,
+                "pagination": {"count": len(items), "total_count": total},
+            },
+        }
+    )

@@ -1,0 +1,147 @@
+"""/jobs/, and starting a run."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.responses import JSONResponse
+
+from local_dbt_cloud.dependencies import (
+    ACCOUNT_V2,
+    AccountDep,
+    BothSlashForms,
+    JobDep,
+    Services,
+    ServicesDep,
+)
+from local_dbt_cloud.envelope import one, page
+from local_dbt_cloud.environment_schemas import environment_v2
+from local_dbt_cloud.job_schemas import job_view
+from local_dbt_cloud.query_parameters import (
+    as_echoed,
+    boolean,
+    integer,
+    integers,
+    read_filters,
+    read_paging,
+    read_related,
+    split_list,
+    text,
+)
+from local_dbt_cloud.run_execution import RETRY
+from local_dbt_cloud.run_status import RunStatus
+from local_dbt_cloud.schemas import TRIGGER_FIELDS, why_not_retried
+from local_dbt_cloud.store import ACTIVE_STATE, DELETED_STATE, Job, Run
+from local_dbt_cloud.trigger_request import TriggerRequest, read_optional_trigger, read_trigger
+
+
+STATES = {"active": ACTIVE_STATE, "1": ACTIVE_STATE, "deleted": DELETED_STATE, "2": DELETED_STATE}
+FILTERS = {
+    "project_id": integer,
+    "project_id__in": integers,
+    "environment_id": integer,
+    "name__icontains": text,
+    "triggers_schedule": boolean,
+    "dbt_version__in": split_list,
+    "pk": integer,
+}
+ORDERS = ("id", "name", "created_at", "updated_at", "project_id", "environment_id")
+ALWAYS_RELATED = frozenset({"trigger", "job"})
+
+TriggerDep = Annotated[TriggerRequest, Depends(read_trigger)]
+OptionalTriggerDep = Annotated[TriggerRequest, Depends(read_optional_trigger)]
+
+router = BothSlashForms(prefix=f"{ACCOUNT_V2}/jobs", tags=["jobs"])
+
+
+def state(values: list[str]) -> str:
+    value = values[-1].strip().lower()
+    if value not in {"all", *STATES}:
+        raise ValueError
+    return value
+
+
+@router.get("/")
+def list_jobs(account: AccountDep, services: ServicesDep, request: Request) -> JSONResponse:
+    query = request.query_params
+    filters = read_filters(query, FILTERS)
+    wanted = read_filters(query, {"state": state}).get("state", "active")
+    paging = read_paging(query, ORDERS)
+    stored = filters if wanted == "all" else {**filters, "state": STATES[wanted]}
+    jobs, total = services.store.list_jobs(stored, paging.order_by, paging.limit, paging.offset)
+    related = read_related(query)
+    items = [view(job, services, related) for job in jobs]
+    effective = {"account_id": account.id, "state": wanted, **as_echoed(filters)}
+    return page(items, total, paging, effective)
+
+
+@router.get("/{job_id}/")
+def read_job(job: JobDep, services: ServicesDep, request: Request) -> JSONResponse:
+    return one(view(job, services, read_related(request.query_params)))
+
+
+@router.post("/{job_id}/run/")
+def trigger_run(job: JobDep, trigger: TriggerDep, services: ServicesDep) -> JSONResponse:
+    run = add_run(services, job, trigger, "api")
+    return one(services.views.one(run, ALWAYS_RELATED))
+
+
+@router.post("/{job_id}/rerun/")
+def rerun_job(job: JobDep, trigger: OptionalTriggerDep, services: ServicesDep) -> JSONResponse:
+    """Resume the latest run where it failed; start a new one when that cannot be."""
+    latest_id = services.store.latest_run_ids([job.id]).get(job.id)
+    latest = latest_id and services.store.find_run(latest_id)
+    if latest and why_not_retried(latest, latest.id) is None:
+        run = resume_run(services, job, latest, trigger)
+    else:
+        run = add_run(services, job, trigger, "api")
+    return one(services.views.one(run, ALWAYS_RELATED))
+
+
+def add_run(services: Services, job: Job, trigger: TriggerRequest, category: str) -> Run:
+    environment = services.account.environment(job.environment_id)
+    values = trigger.model_dump() | {"cause": trigger.cause or "Triggered via API"}
+    default_version = job.definition["dbt_version"] or environment.dbt_version
+    return services.queue.add(
+        job_id=job.id,
+        project_id=job.project_id,
+        environment_id=job.environment_id,
+        dbt_version=trigger.dbt_version_override or default_version,
+        trigger={name: values.get(name) for name in TRIGGER_FIELDS},
+        cause_category=category,
+        commands=trigger.steps_override or job.definition["execute_steps"],
+    )
+
+
+def resume_run(services: Services, job: Job, failed: Run, trigger: TriggerRequest) -> Run:
+    """The commands that succeeded are not repeated; overrides of the failed run still count."""
+    cause = trigger.cause or f"Resumed run {failed.id} from its failed step"
+    rest = failed.commands[(failed.failed_command or 0) + 1 :]
+    return services.queue.add(
+        job_id=job.id,
+        project_id=job.project_id,
+        environment_id=job.environment_id,
+        dbt_version=failed.dbt_version,
+        trigger=failed.trigger | {"cause": cause},
+        cause_category="rerun",
+        commands=[RETRY, *rest],
+        retrying_run_id=failed.id,
+    )
+
+
+def view(job: Job, services: Services, related: frozenset[str]) -> dict[str, Any]:
+    shown = job_view(job)
+    if "environment" in related:
+        shown["environment"] = environment_v2(services.account, job.project_id, job.environment_id)
+    if "custom_environment_variables" in related:
+        shown["custom_environment_variables"] = []
+    if "most_recent_run" in related:
+        shown["most_recent_run"] = most_recent(services, job, {})
+    if "most_recent_completed_run" in related:
+        completed = [status for status in RunStatus if status.is_final]
+        shown["most_recent_completed_run"] = most_recent(services, job, {"status__in": completed})
+    return shown
+
+
+def most_recent(services: Services, job: Job, filters: dict[str, Any]) -> dict[str, Any] | None:
+    runs, _ = services.store.list_runs({"job_id": job.id, **filters}, "-id", 1, 0)
+    return services.views.one(runs[0]) if runs else None

@@ -1,0 +1,29 @@
+"""What dbt Cloud tells a run about itself, through the process environment of dbt."""
+
+from local_dbt_cloud.declared_jobs import DeclaredEnvironment
+from local_dbt_cloud.store import Run
+
+
+# dbt copies what stands behind this prefix into `metadata.env` of every artifact.
+METADATA_PREFIX = "DBT_ENV_CUSTOM_ENV_"
+
+
+def describe_run(run: Run, environment: DeclaredEnvironment, account_id: int) -> dict[str, str]:
+    """The DBT_CLOUD_* variables, and the same again for the artifacts."""
+    facts = {
+        "DBT_CLOUD_ACCOUNT_ID": str(account_id),
+        "DBT_CLOUD_PROJECT_ID": str(run.project_id),
+        "DBT_CLOUD_ENVIRONMENT_ID": str(run.environment_id),
+        "DBT_CLOUD_ENVIRONMENT_NAME": environment.name,
+        "DBT_CLOUD_ENVIRONMENT_TYPE": environment.deployment_type or "",
+        "DBT_CLOUD_JOB_ID": str(run.job_id),
+        "DBT_CLOUD_RUN_ID": str(run.id),
+        "DBT_CLOUD_RUN_REASON": run.trigger["cause"],
+        "DBT_CLOUD_RUN_REASON_CATEGORY": run.cause_category,
+        "DBT_CLOUD_RUN_TRIGGER_CATEGORY": run.cause_category,
+        "DBT_CLOUD_INVOCATION_CONTEXT": "prod",
+        "DBT_CLOUD_PR_ID": str(run.trigger["github_pull_request_id"] or ""),
+        "DBT_CLOUD_GIT_SHA": run.git_sha or "",
+    }
+    copies = {METADATA_PREFIX + name: value for name, value in facts.items()}
+    return {**facts, **copies, "DBT_ENV": "prod"}

@@ -1,0 +1,128 @@
+"""
+What a run has on disk: the copy of its project, its profile, its logs and its artifacts.
+
+    runs/<run id>/
+        project/            the clone
+        profiles/           profiles.yml; the password is not in it
+        target/             where dbt works; shared by the steps, so that they parse once
+        state/              what the run that this one resumes had left
+        steps/<index>/      console.log, dbt.log
+        artifacts/<index>/  what that step wrote to target/
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from local_dbt_cloud.settings import Warehouse
+
+
+LEFT_BEHIND = shutil.ignore_patterns("target", "logs", "dbt_packages", ".git", ".user.yml")
+PASSWORD_VARIABLE = "DBT_ENV_SECRET_WAREHOUSE_PASSWORD"  # noqa: S105 - a name; dbt masks what it holds
+PROFILE = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    path: Path
+
+    @property
+    def project(self) -> Path:
+        return self.path / "project"
+
+    @property
+    def profiles(self) -> Path:
+        return self.path / "profiles"
+
+    @property
+    def target(self) -> Path:
+        return self.path / "target"
+
+    @property
+    def state(self) -> Path:
+        return self.path / "state"
+
+    def step(self, index: int) -> Path:
+        return self.path / "steps" / str(index)
+
+    def artifacts(self, index: int) -> Path:
+        return self.path / "artifacts" / str(index)
+
+    def console_log(self, index: int) -> Path:
+        return self.step(index) / "console.log"
+
+    def debug_log(self, index: int) -> Path:
+        return self.step(index) / "dbt.log"
+
+    def copy_project(self, source: Path) -> None:
+        shutil.copytree(source, self.project, ignore=LEFT_BEHIND, dirs_exist_ok=True)
+
+    def write_profile(
+        self, warehouse: Warehouse, target_name: str, schema: str, threads: int
+    ) -> None:
+        self.profiles.mkdir(mode=0o700, parents=True, exist_ok=True)
+        output = {
+            "type": "postgres",
+            "host": warehouse.host,
+            "port": warehouse.port,
+            "user": warehouse.user,
+            "password": f"{{{{ env_var('{PASSWORD_VARIABLE}') }}}}",
+            "dbname": warehouse.database,
+            "schema": schema,
+            "threads": threads,
+        }
+        profile = {PROFILE: {"target": target_name, "outputs": {target_name: output}}}
+        (self.profiles / "profiles.yml").write_text(yaml.safe_dump(profile, sort_keys=False))
+
+    def keep_artifacts(self, index: int, since: float) -> bool:
+        """Keep what the step wrote since then; answer whether it wrote anything."""
+        written = [p for p in self.target.rglob("*") if p.is_file() and p.stat().st_mtime >= since]
+        for path in written:
+            kept = self.artifacts(index) / path.relative_to(self.target)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, kept)
+        return bool(written)
+
+    def kept_steps(self) -> list[int]:
+        """The steps that left artifacts, the last one first."""
+        folder = self.path / "artifacts"
+        if not folder.is_dir():
+            return []
+        return sorted((int(path.name) for path in folder.iterdir()), reverse=True)
+
+    def list_artifacts(self) -> list[str]:
+        """Paths as they are in target/ at the end of the run."""
+        return sorted(
+            {
+                path.relative_to(self.artifacts(index)).as_posix()
+                for index in self.kept_steps()
+                for path in self.artifacts(index).rglob("*")
+                if path.is_file()
+            }
+        )
+
+    def find_artifact(self, name: str, step: int | None) -> Path | None:
+        """
+        The file that the step wrote, or, without a step, the newest version in the run.
+
+        None for what does not exist and for every path that leads out of the artifacts.
+        """
+        for index in self.kept_steps() if step is None else [step]:
+            folder = self.artifacts(index).resolve()
+            path = (folder / name).resolve() if "\0" not in name else folder
+            if path.is_relative_to(folder) and path.is_file():
+                return path
+        return None
+
+
+def read_log(path: Path, last_lines: int | None = None) -> str:
+    """The text so far; empty when nothing has been written."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    if last_lines is None:
+        return text
+    return "".join(text.splitlines(keepends=True)[-last_lines:])

@@ -1,0 +1,134 @@
+"""
+Which run may start now: one at a time per job, and no more than the account has slots.
+
+Nothing polls: the queue looks when a run is added and when one ends.
+"""
+
+import logging
+import shutil
+import threading
+import time
+from typing import Any
+
+from local_dbt_cloud.account import Account
+from local_dbt_cloud.dbt_process import SECONDS_TO_STOP
+from local_dbt_cloud.run_execution import CANCELLED, SERVER_STOPPED, RunExecution
+from local_dbt_cloud.run_folder import RunFolder
+from local_dbt_cloud.run_status import RunStatus
+from local_dbt_cloud.settings import Settings
+from local_dbt_cloud.store import Run, Store
+from local_dbt_cloud.timestamps import now
+
+
+LOG = logging.getLogger("local_dbt_cloud")
+INTERRUPTED = "The local dbt Cloud's server died while the run was in progress."
+
+
+class RunQueue:
+    def __init__(self, settings: Settings, account: Account, store: Store) -> None:
+        self.settings, self.account, self.store = settings, account, store
+        self.lock = threading.RLock()
+        self.executions: dict[int, RunExecution] = {}
+        self.threads: dict[int, threading.Thread] = {}
+        self.is_open = False
+
+    def open(self) -> None:
+        """Take up what an earlier server left: runs in progress are over, queued ones go on."""
+        for run_id in self.store.end_interrupted_runs(INTERRUPTED):
+            LOG.info("run %s ended: %s", run_id, INTERRUPTED)
+        self.is_open = True
+        self._start_what_may_start()
+
+    def close(self) -> None:
+        """End what runs, within seconds. Queued runs stay queued for the next server."""
+        with self.lock:
+            self.is_open = False
+            executions = list(self.executions.values())
+            threads = list(self.threads.values())
+        for execution in executions:
+            execution.stop(SERVER_STOPPED)
+        deadline = time.monotonic() + SECONDS_TO_STOP + 0.5
+        for thread in threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+
+    def add(self, **values: Any) -> Run:
+        """Queue a run; answer it as it was queued, even when it starts at once."""
+        with self.lock:
+            run = self.store.add_run(**values)
+            self._prepare_retry(run)
+            LOG.info("run %s of job %s queued", run.id, run.job_id)
+            self._start_what_may_start()
+        return run
+
+    def cancel(self, run: Run) -> None:
+        """A run that has ended stays as it is."""
+        with self.lock:
+            execution = self.executions.get(run.id)
+            if execution is None:
+                self.store.update_run(
+                    run.id,
+                    status=CANCELLED.status,
+                    status_message=CANCELLED.message,
+                    finished_at=now(),
+                )
+        if execution is not None:
+            execution.stop(CANCELLED)
+        self._start_what_may_start()
+
+    def blocked_by(self, run: Run, unfinished: list[Run]) -> list[int]:
+        """The runs in front of a queued one: of its job, or, with no slot free, those that run."""
+        if run.status is not RunStatus.QUEUED:
+            return []
+        same_job = [o.id for o in unfinished if o.job_id == run.job_id and o.id < run.id]
+        active = [other.id for other in unfinished if other.status is not RunStatus.QUEUED]
+        full = len(active) >= self.account.declared.run_slots
+        return same_job or (active if full else [])
+
+    def _prepare_retry(self, run: Run) -> None:
+        failed = run.retrying_run_id and self.store.find_run(run.retrying_run_id)
+        if not failed:
+            return
+        runs = self.settings.state / "runs"
+        left, folder = RunFolder(runs / str(failed.id)), RunFolder(runs / str(run.id))
+        for name in ("run_results.json", "manifest.json"):
+            path = left.find_artifact(name, failed_step_index(self.store, failed))
+            if path is not None:
+                folder.state.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, folder.state)
+
+    def _start_what_may_start(self) -> None:
+        with self.lock:
+            if not self.is_open:
+                return
+            busy_jobs = {execution.run.job_id for execution in self.executions.values()}
+            for run in self.store.unfinished_runs():
+                if len(self.executions) >= self.account.declared.run_slots:
+                    return
+                if run.id not in self.executions and run.job_id not in busy_jobs:
+                    busy_jobs.add(run.job_id)
+                    self._start(run)
+
+    def _start(self, run: Run) -> None:
+        moment = now()
+        if run.status is not RunStatus.QUEUED or not self.store.update_run(
+            run.id, status=RunStatus.STARTING, dequeued_at=moment
+        ):
+            return
+        execution = RunExecution(run, self.settings, self.account, self.store)
+        self.executions[run.id] = execution
+        self.threads[run.id] = execution.start(self._forget)
+
+    def _forget(self, run_id: int) -> None:
+        with self.lock:
+            del self.executions[run_id], self.threads[run_id]
+        self._start_what_may_start()
+
+
+def failed_step_index(store: Store, run: Run) -> int | None:
+    """The number of the step whose command failed."""
+    failed = [
+        step.index
+        for step in store.list_steps([run.id])[run.id]
+        if step.status is RunStatus.ERROR and step.command in run.commands
+    ]
+    return failed[-1] if failed else None

@@ -1,0 +1,67 @@
+"""Listens, and stops when it is told to."""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from local_dbt_cloud.app import create_app
+from local_dbt_cloud.certificates import ensure_certificates
+from local_dbt_cloud.declared_jobs import read_declared_jobs
+from local_dbt_cloud.settings import Settings
+from local_dbt_cloud.user_error import UserError
+
+
+LOG = logging.getLogger("local_dbt_cloud")
+# Requests are short; whoever stops the server waits five seconds for all of it.
+SECONDS_FOR_OPEN_REQUESTS = 1
+
+
+class Server(uvicorn.Server):
+    """Ends with exit code 0 after SIGTERM: being stopped is no failure."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; raise `UserError` for what keeps it from starting."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    listener = listen(settings)
+    ensure_certificates(settings.tls)
+    app = create_app(settings, read_declared_jobs(settings.jobs))
+    config = uvicorn.Config(
+        app,
+        ssl_certfile=settings.tls / "server.pem",
+        ssl_keyfile=settings.tls / "server.key",
+        log_config=None,
+        log_level=logging.WARNING,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SECONDS_FOR_OPEN_REQUESTS,
+    )
+    LOG.info("local dbt Cloud at %s", settings.url)
+    asyncio.run(Server(config).serve(sockets=[listener]))
+
+
+def listen(settings: Settings) -> socket.socket:
+    try:
+        return socket.create_server((settings.listen_on, settings.port), backlog=512)
+    except OSError as error:
+        raise UserError(
+            f"port {settings.port} is taken",
+            f"Listening on {settings.listen_on}:{settings.port} gave: {error.strerror}.",
+            (
+                "make down   (when it is an earlier start of this project)",
+                "or set LOCAL_DBT_CLOUD_PORT in .env to a free port",
+            ),
+        ) from None

@@ -1,0 +1,85 @@
+"""What a client may say when it triggers a run."""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+
+from local_dbt_cloud.declared_jobs import check_command
+from local_dbt_cloud.errors import InvalidRequestError
+
+
+MAX_BODY_BYTES = 1_000_000
+Command = Annotated[str, Field(min_length=1), AfterValidator(check_command)]
+Number = Annotated[int, Field(ge=0, lt=2**63)]
+# These become a schema, a target and a git revision: names, not SQL or options.
+SchemaName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w$]{0,62}$")]
+TargetName = Annotated[str, Field(pattern=r"^\w{1,100}$")]
+Revision = Annotated[str, Field(pattern=r"^[\w./][\w./-]{0,200}$")]
+
+
+class TriggerRequest(BaseModel):
+    """`null` means not set: Airflow always sends two nulls. Unknown keys are ignored."""
+
+    model_config = ConfigDict(strict=True)
+
+    cause: Annotated[str, Field(min_length=1)] | None = None
+    git_branch: Revision | None = None
+    git_sha: Revision | None = None
+    azure_pull_request_id: Number | None = None
+    github_pull_request_id: Number | None = None
+    gitlab_merge_request_id: Number | None = None
+    non_native_pull_request_id: Number | None = None
+    schema_override: SchemaName | None = None
+    dbt_version_override: str | None = None
+    threads_override: Annotated[int, Field(ge=1, le=64)] | None = None
+    target_name_override: TargetName | None = None
+    generate_docs_override: bool | None = None
+    timeout_seconds_override: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    steps_override: list[Command] | None = None
+
+
+async def read_trigger(request: Request) -> TriggerRequest:
+    """Raise `InvalidRequestError` for a body that is no such request."""
+    content = await read_json_object(request)
+    try:
+        trigger = TriggerRequest.model_validate(content)
+    except ValidationError as error:
+        raise InvalidRequestError(**describe(error)) from None
+    if trigger.cause is None and request.app.state.settings.cause_required:
+        raise InvalidRequestError(cause="required key not provided")
+    return trigger
+
+
+async def read_optional_trigger(request: Request) -> TriggerRequest:
+    """For a rerun, whose body is empty: overrides are ignored, a cause is taken."""
+    content = await read_json_object(request)
+    cause = content.get("cause")
+    return TriggerRequest(cause=cause if isinstance(cause, str) and cause else None)
+
+
+async def read_json_object(request: Request) -> dict[str, Any]:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise InvalidRequestError(body=f"larger than {MAX_BODY_BYTES} bytes")
+    if not body.strip():
+        return {}
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        raise InvalidRequestError(body="not valid JSON") from None
+    if not isinstance(content, dict):
+        raise InvalidRequestError(body="expected a dictionary")
+    return content
+
+
+def describe(error: ValidationError) -> dict[str, str]:
+    """The first complaint about each field."""
+    details: dict[str, str] = {}
+    for detail in error.errors():
+        message = detail["msg"].removeprefix("Value error, ")
+        details.setdefault(str(detail["loc"][0]), message)
+    return details

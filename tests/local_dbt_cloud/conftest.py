@@ -1,0 +1,88 @@
+"""Servers for the tests: see `server_process.py`."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.local_dbt_cloud.server_process import (
+    JOB,
+    NO_WAREHOUSE,
+    OTHER_JOB,
+    STAND_IN,
+    THIRD_JOB,
+    TOKEN,
+    Server,
+    declare,
+    free_port,
+    job,
+    write_project,
+)
+
+
+@pytest.fixture(scope="session")
+def make_server(tmp_path_factory) -> Iterator[Callable[..., Server]]:
+    """Prepare a server in a new folder; whatever still runs at the end of the tests is stopped."""
+    servers: list[Server] = []
+
+    def make(declared: dict[str, Any], *, dbt: Path | None = None, **process_env: str) -> Server:
+        folder = tmp_path_factory.mktemp("dbt_cloud")
+        write_project(folder)
+        jobs = folder / "dbt_cloud_jobs.yml"
+        jobs.write_text(yaml.safe_dump(declared))
+        stand_in = folder / "dbt"
+        stand_in.write_text(STAND_IN.format(python=sys.executable, folder=folder))
+        stand_in.chmod(0o755)
+        port = free_port()
+        own = {
+            "LOCAL_DBT_CLOUD_PORT": str(port),
+            "LOCAL_DBT_CLOUD_URL": f"https://localhost:{port}",
+            "LOCAL_DBT_CLOUD_STATE": str(folder / "state"),
+            "LOCAL_DBT_CLOUD_TLS": str(folder / "tls"),
+            "LOCAL_DBT_CLOUD_TOKEN": TOKEN,
+            "LOCAL_DBT_CLOUD_DBT": str(dbt or stand_in),
+            "LOCAL_DBT_CLOUD_JOBS": str(jobs),
+            **NO_WAREHOUSE,
+            **process_env,
+        }
+        server = Server(folder, {**os.environ, **own})
+        servers.append(server)
+        return server
+
+    yield make
+    for server in servers:
+        if server.process is not None and server.process.poll() is None:
+            server.stop(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def server(make_server) -> Iterator[Server]:
+    """A server whose dbt is the stand-in, shared by the tests of a module."""
+    jobs = (
+        job(JOB, "Build tiny", "dbt build"),
+        job(OTHER_JOB, "Hold", "dbt build --select hold"),
+        job(THIRD_JOB, "Fail", "dbt seed", "dbt build --select fail", "dbt test"),
+    )
+    server = make_server(declare(*jobs)).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def fresh_server(make_server) -> Iterator[Callable[..., Server]]:
+    """Start servers of a test's own; they are stopped with the test."""
+    started: list[Server] = []
+
+    def start(*jobs: dict[str, Any], run_slots: int = 2, **options: Any) -> Server:
+        started.append(make_server(declare(*jobs, run_slots=run_slots), **options).start())
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process is not None and server.process.poll() is None:
+            server.stop()
