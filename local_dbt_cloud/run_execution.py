@@ -71,6 +71,7 @@ class RunExecution:
         self.project = account.project(run.project_id)
         self.environment = account.environment(run.environment_id)
         self.folder = RunFolder(settings.state / "runs" / str(run.id))
+        self.parsed = settings.state / "parsed" / f"{run.job_id}.msgpack"
         self.index = 0
         self.lock = threading.Lock()
         self.process: DbtProcess | None = None
@@ -187,6 +188,7 @@ class RunExecution:
         schema = trigger["schema_override"] or self.environment.schema_name
         target = trigger["target_name_override"] or settings["target_name"]
         threads = trigger["threads_override"] or settings["threads"]
+        self.folder.take_parsed(self.parsed)
         self.folder.write_profile(self.settings.warehouse, target, schema, threads)
         connection = self.account.connection(self.environment.connection_id)
         return profile_step_name(connection.name, trigger["schema_override"]) + "\n"
@@ -201,9 +203,9 @@ class RunExecution:
         except (StepRefusedError, OSError) as error:
             self._write_log(f"{error}\n")
             succeeded = False
-        wrote = self.folder.keep_artifacts(self.index, started)
-        if wrote:
+        if self.folder.keep_artifacts(self.index, started):
             self._note_artifacts()
+            self.folder.keep_parsed(self.parsed)
         self._end_step(step_id, RunStatus.SUCCESS if succeeded else RunStatus.ERROR)
         if not succeeded and planned.required:
             self._fail(planned)

@@ -22,6 +22,7 @@ from local_dbt_cloud.settings import Warehouse
 LEFT_BEHIND = shutil.ignore_patterns("target", "logs", "dbt_packages", ".git", ".user.yml")
 PASSWORD_VARIABLE = "DBT_ENV_SECRET_WAREHOUSE_PASSWORD"  # noqa: S105 - a name; dbt masks what it holds
 PROFILE = "user"
+PARSED = "partial_parse.msgpack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,23 @@ class RunFolder:
         }
         profile = {PROFILE: {"target": target_name, "outputs": {target_name: output}}}
         (self.profiles / "profiles.yml").write_text(yaml.safe_dump(profile, sort_keys=False))
+
+    def take_parsed(self, cache: Path) -> None:
+        """
+        Start from what an earlier run of the job had parsed; dbt checks what has changed.
+
+        Without it every run parses the whole project anew, which takes seconds.
+        """
+        if cache.is_file():
+            self.target.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(cache, self.target / PARSED)
+
+    def keep_parsed(self, cache: Path) -> None:
+        if (self.target / PARSED).is_file():
+            cache.parent.mkdir(parents=True, exist_ok=True)
+            draft = cache.with_suffix(f".{self.path.name}")
+            shutil.copyfile(self.target / PARSED, draft)
+            draft.replace(cache)
 
     def keep_artifacts(self, index: int, since: float) -> bool:
         """Keep what the step wrote since then; answer whether it wrote anything."""

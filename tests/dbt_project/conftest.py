@@ -39,12 +39,14 @@ def dbt(flights_in_warehouse, tmp_path_factory) -> Dbt:
     """Run the repository's dbt; target and logs go to a folder of the tests'."""
     folder = tmp_path_factory.mktemp("dbt")
 
-    def run(*arguments: str) -> Invocation:
+    def run(*arguments: str, schema: str | None = "analytics") -> Invocation:
+        others = {key: value for key, value in os.environ.items() if key != "DBT_SCHEMA"}
         completed = subprocess.run(
             [REPOSITORY / ".local/dbt/bin/dbt", "--no-use-colors", *arguments],
             check=False,
             cwd=PROJECT,
-            env=os.environ
+            env=others
+            | ({"DBT_SCHEMA": schema} if schema else {})
             | flights_in_warehouse.environment()
             | {
                 "DBT_PROFILES_DIR": str(PROJECT),

@@ -73,3 +73,9 @@ class TestConventions:
     def test_dbt_leaves_nothing_in_the_project(self, manifest):
         """Artifacts, logs and dbt's id of this machine are not written beside the models."""
         assert not [name for name in ("target", "logs", ".user.yml") if (PROJECT / name).exists()]
+
+    def test_dbt_by_hand_leaves_production_alone(self, dbt):
+        """Without DBT_SCHEMA every model goes to dbt_dev, never to the schema of the jobs."""
+        nodes = dbt("parse", schema=None).artifact("manifest.json")["nodes"].values()
+
+        assert {node["schema"] for node in nodes if node["resource_type"] == "model"} == {"dbt_dev"}

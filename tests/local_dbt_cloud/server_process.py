@@ -230,7 +230,9 @@ class Server:
             if until(run):
                 return run
             if time.monotonic() > deadline:
-                pytest.fail(f"run {run_id} did not get there:\n{json.dumps(run, indent=1)}")
+                steps = [(step["name"], step["logs"][-500:]) for step in run["run_steps"]]
+                message = f"run {run_id} is {run['status']}: {run['status_message']}"
+                pytest.fail(f"{message}\n{json.dumps(steps, indent=1)}", pytrace=False)
             time.sleep(0.02)
 
     def finish(self, run_id: int, seconds: float = 90) -> dict[str, Any]:

@@ -203,7 +203,7 @@ class TestCancel:
         """dbt is stopped and its query in the warehouse with it."""
         model = real.folder / "project/models/one.sql"
         good = model.read_text()
-        model.write_text("select 1 as id, pg_sleep(60)\n")
+        model.write_text("select 1 as id from pg_sleep(60)\n")
         sleeping = (
             "select count(*) from pg_stat_activity"
             " where state = 'active' and query like '%pg_sleep(60)%' and pid <> pg_backend_pid()"

@@ -1,0 +1,140 @@
+"""Which processes the native mode has: their commands and their environments."""
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local_airflow import postgres
+from local_airflow.folders import LOCAL, ROOT
+from local_airflow.settings import Settings
+
+
+# Marks every process of a stack, whoever started it, so that `down` ends those and no others.
+MARK = "LOCAL_AIRFLOW_STATE"
+
+DROPPED = (
+    "PYTHONDONTWRITEBYTECODE",  # without compiled files every start takes three times as long
+    "VIRTUAL_ENV",
+    "PYTHONHOME",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process that the supervisor starts and watches. `stop` is the gentle signal's name."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str] = field(repr=False)
+    stop: str = "SIGTERM"
+
+
+def process_table(settings: Settings) -> list[Process]:
+    """List the processes in the order of their start; they are stopped the other way round."""
+    database = Process(
+        "postgres", postgres.command(settings), base_environment(settings), stop="SIGINT"
+    )
+    dbt_cloud = Process(
+        "local-dbt-cloud",
+        [str(python("local-dbt-cloud")), "-m", "local_dbt_cloud", "serve"],
+        local_dbt_cloud_environment(settings),
+    )
+    forks = "local_airflow.airflow_forks"
+    airflow = Process(
+        "airflow",
+        [str(python("airflow")), "-m", forks, str(settings.state), str(settings.airflow_port)],
+        airflow_environment(settings),
+    )
+    return [database, *([dbt_cloud] if settings.is_local else []), airflow]
+
+
+def python(environment: str) -> Path:
+    return LOCAL / environment / "bin" / "python"
+
+
+def base_environment(settings: Settings) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if key not in DROPPED}
+    kept = {key: value for key, value in kept.items() if not key.startswith("AIRFLOW_")}
+    return {**kept, MARK: str(settings.state), "PYTHONPATH": str(ROOT)}
+
+
+def local_dbt_cloud_environment(settings: Settings) -> dict[str, str]:
+    return {
+        **base_environment(settings),
+        **settings.warehouse_environment(),
+        "LOCAL_DBT_CLOUD_PORT": str(settings.local_dbt_cloud_port),
+        "LOCAL_DBT_CLOUD_URL": settings.local_dbt_cloud_url,
+        "LOCAL_DBT_CLOUD_STATE": str(settings.folders.dbt_cloud),
+        "LOCAL_DBT_CLOUD_TLS": str(settings.folders.tls),
+        "LOCAL_DBT_CLOUD_TOKEN": settings.secrets.local_dbt_cloud_token,
+        "LOCAL_DBT_CLOUD_DBT": str(LOCAL / "dbt" / "bin" / "dbt"),
+        "LOCAL_DBT_CLOUD_JOBS": str(ROOT / "dbt_cloud_jobs.yml"),
+    }
+
+
+def airflow_environment(settings: Settings) -> dict[str, str]:
+    """
+    Build the environment in layers: what the mode suggests, `.env`, what the mode must have.
+
+    A user's AIRFLOW__… setting wins over the suggestions, never over ports, secrets, database.
+    """
+    return {
+        **base_environment(settings),
+        **SUGGESTED,
+        **settings.airflow_settings,
+        **settings.process_environment(),
+        **_must_have(settings),
+    }
+
+
+SUGGESTED = {
+    "AIRFLOW__API__EXPOSE_CONFIG": "non-sensitive-only",
+    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
+    "AIRFLOW__CORE__PARALLELISM": "4",
+    "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+    "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
+    "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "1",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
+}
+
+
+def _must_have(settings: Settings) -> dict[str, str]:
+    secrets, url = settings.secrets, f"http://127.0.0.1:{settings.airflow_port}"
+    database = (
+        f"postgresql+psycopg2://airflow:{secrets.airflow_database_password}"
+        f"@127.0.0.1:{settings.postgres_port}/airflow"
+    )
+    home = settings.folders.airflow_home
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.jwt_secret,
+        "AIRFLOW__API__BASE_URL": settings.airflow_url,
+        "AIRFLOW__API__SECRET_KEY": secrets.api_secret_key,
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,
+        "AIRFLOW__CORE__MP_START_METHOD": "fork",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(settings.folders.logs / "tasks"),
+        # requests obeys the first, aiohttp in the triggerer the second.
+        "REQUESTS_CA_BUNDLE": str(settings.tls_bundle),
+        "SSL_CERT_FILE": str(settings.tls_bundle),
+    }
+
+
+def write_passwords(settings: Settings) -> None:
+    """Airflow's simple login reads the password from a file, which must be there before."""
+    file = settings.folders.airflow_home / "passwords.json"
+    file.touch(mode=0o600)
+    file.write_text(json.dumps({"admin": settings.admin_password}), encoding="ascii")
