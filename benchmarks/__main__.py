@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import proportional_memory
+from local_airflow.commands import dbt_cloud_api
 from local_airflow.dag_run import follow, trigger
 from local_airflow.endpoints import AirflowApi, AirflowApiError, load_settings
 from local_airflow.proof import gather
-from local_airflow.commands import dbt_cloud_api
 
 
 DAG_ID = "dbt_cloud_job"

@@ -1,6 +1,6 @@
 """The memory of the stack, from /proc (Linux only)."""
 
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 
@@ -11,7 +11,7 @@ def proportional_memory(root: Path) -> dict[str, float]:
     A page that several forks share counts once, divided among them; the sum of the resident sizes
     would count it several times.
     """
-    megabytes: Counter[str] = Counter()
+    megabytes: defaultdict[str, float] = defaultdict(float)
     for process in Path("/proc").glob("[0-9]*"):
         try:
             program = (process / "exe").resolve(strict=True)

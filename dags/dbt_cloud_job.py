@@ -58,10 +58,10 @@ def dbt_cloud_job() -> None:
 
     # Also after a failure: its table is then the reason.
     @task(trigger_rule="all_done")
-    def report_results(run_id: int | None) -> dict[str, Any]:
-        return report_run(run_id)
+    def report_results(dbt_cloud_run_id: int | None) -> dict[str, Any]:
+        return report_run(dbt_cloud_run_id)
 
-    report_results(XComArg(run_job, key="job_run_id"))
+    report_results(XComArg(run_job, key="job_run_id"))  # type: ignore[arg-type] # an int at run time
 
 
 dbt_cloud_job()

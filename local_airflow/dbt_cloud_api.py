@@ -48,10 +48,12 @@ class DbtCloudApi:
 
     def _get(self, path: str, query: Mapping[str, str]) -> Any:
         url = f"https://{self.host}/api/v2/accounts/{self.account_id}/{path}?{urlencode(query)}"
-        request = Request(url, headers={"Authorization": f"Token {self.token}"})  # noqa: S310 # https, two lines above
+        request = Request(
+            url, headers={"Authorization": f"Token {self.token}"}
+        )  # https, two lines above
         trusted = ssl.create_default_context(cafile=str(self.ca_bundle) if self.ca_bundle else None)
         try:
-            with urlopen(request, timeout=SECONDS, context=trusted) as answer:
+            with urlopen(request, timeout=SECONDS, context=trusted) as answer:  # noqa: S310 # https
                 return json.load(answer)
         except HTTPError:
             raise

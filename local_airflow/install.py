@@ -1,4 +1,4 @@
-"""Create the environments under `.local/` from their lock files; do nothing where they are right."""
+"""Create the environments under `.local/` from their lock files, where they are not right."""
 
 import hashlib
 import os
@@ -18,10 +18,10 @@ TO_RUN = ("postgres", "local-dbt-cloud", "dbt", "airflow")
 NEEDED_MEGABYTES = 1500
 
 
-def install(names: tuple[str, ...]) -> None:
+def install(names: tuple[str, ...]) -> int:
     missing = [name for name in names if not _is_installed(name)]
     if not missing:
-        return
+        return 0
     LOCAL.mkdir(exist_ok=True)
     free = shutil.disk_usage(LOCAL).free // 1024**2
     if free < NEEDED_MEGABYTES:
@@ -33,6 +33,7 @@ def install(names: tuple[str, ...]) -> None:
     uv = _uv()
     for name in missing:
         _install(uv, name)
+    return 0
 
 
 def _stamp(name: str) -> str:
@@ -74,7 +75,16 @@ def _uv() -> str:
         return found
     print("fetching uv with pip …", flush=True)
     _run([sys.executable, "-m", "venv", "--clear", str(LOCAL / "uv")])
-    _run([str(LOCAL / "uv" / "bin" / "python"), "-m", "pip", "install", "--quiet", f"uv=={UV_VERSION}"])
+    _run(
+        [
+            str(LOCAL / "uv" / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            f"uv=={UV_VERSION}",
+        ]
+    )
     return str(own)
 
 
@@ -91,7 +101,7 @@ def _run(command: list[str]) -> None:
         )
 
 
-def lock() -> None:
+def lock() -> int:
     """Write requirements/*.lock anew from requirements.txt and pyproject.toml's groups."""
     uv = _uv()
     options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--upgrade"]
@@ -104,3 +114,4 @@ def lock() -> None:
         source = ["--group", f"pyproject.toml:{group}"]
         _run([uv, "pip", "compile", *options, *also, *source, "-o", f"requirements/{group}.lock"])
         print(f"wrote requirements/{group}.lock")
+    return 0

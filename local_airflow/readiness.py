@@ -27,7 +27,11 @@ def wait_until_ready(settings: Settings) -> None:
     facts: list[tuple[str, str, Callable[[], bool]]] = [
         ("PostgreSQL, with January in the warehouse", "postgres", lambda: _prepared(settings)),
         ("Airflow's four components", "airflow", lambda: components_healthy(api, since)),
-        ("Airflow's API for tasks", "api-server", lambda: bool(api.get_public("/execution/health"))),
+        (
+            "Airflow's API for tasks",
+            "api-server",
+            lambda: bool(api.get_public("/execution/health")),
+        ),
         (f"DAG {SAMPLE_DAG}", "dag-processor", lambda: bool(api.get(f"/api/v2/dags/{SAMPLE_DAG}"))),
         (
             f"connection {CONNECTION}",
@@ -36,7 +40,11 @@ def wait_until_ready(settings: Settings) -> None:
         ),
     ]
     if settings.is_local:
-        local = ("the local dbt Cloud", "local-dbt-cloud", lambda: local_dbt_cloud_healthy(settings))
+        local = (
+            "the local dbt Cloud",
+            "local-dbt-cloud",
+            lambda: local_dbt_cloud_healthy(settings),
+        )
         facts.insert(1, local)
     for what, guilty, fact in facts:
         _wait_for(settings, what, guilty, fact, started + SECONDS)

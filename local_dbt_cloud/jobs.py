@@ -27,7 +27,7 @@ from local_dbt_cloud.query_parameters import (
     split_list,
     text,
 )
-from local_dbt_cloud.run_execution import RETRY
+from local_dbt_cloud.run_plan import RETRY
 from local_dbt_cloud.run_status import RunStatus
 from local_dbt_cloud.schemas import TRIGGER_FIELDS, why_not_retried
 from local_dbt_cloud.store import ACTIVE_STATE, DELETED_STATE, Job, Run

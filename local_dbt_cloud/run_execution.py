@@ -3,8 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from local_dbt_cloud import git_repository
@@ -13,6 +12,7 @@ from local_dbt_cloud.dbt_process import DbtProcess, GuardedProcess, inherited_pr
 from local_dbt_cloud.run_environment import describe_run
 from local_dbt_cloud.run_failure import explain_failure
 from local_dbt_cloud.run_folder import PASSWORD_VARIABLE, PROFILE, RunFolder, read_log
+from local_dbt_cloud.run_plan import DEPS, RETRY, End, Planned, plan, why_no_retry
 from local_dbt_cloud.run_status import RunStatus
 from local_dbt_cloud.run_steps import (
     StepRefusedError,
@@ -26,33 +26,11 @@ from local_dbt_cloud.timestamps import humanized, now
 
 
 LOG = logging.getLogger("local_dbt_cloud")
-FRESHNESS, DOCS, DEPS = "dbt source freshness", "dbt docs generate", "dbt deps"
-RETRY = "dbt retry"
 ACCOUNT_LIMIT_SECONDS = 86400
 
 
 class StepFailedError(Exception):
     """Ends the run as an error; the text becomes its `status_message`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """
-    A command of the run.
-
-    `number` is its place among the job's own commands. The freshness and docs steps have none,
-    and their failure does not fail the run.
-    """
-
-    command: str
-    number: int | None
-    required: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    status: RunStatus
-    message: str | None
 
 
 CANCELLED = End(RunStatus.CANCELLED, "Cancelled by user.")
@@ -125,20 +103,11 @@ class RunExecution:
             connection = self.account.connection(self.environment.connection_id)
             self._own_step(profile_step_name(connection.name, schema_override), self._profile)
             self._dbt_step(Planned(DEPS, None))
-            for planned in self._plan():
+            for planned in plan(self.run, self.job):
                 self._dbt_step(planned)
         except StepFailedError as failure:
             return self.end or End(RunStatus.ERROR, str(failure))
         return self.end or End(RunStatus.SUCCESS, None)
-
-    def _plan(self) -> Iterator[Planned]:
-        if self.job["run_generate_sources"]:
-            yield Planned(FRESHNESS, None, required=False)
-        for number, command in enumerate(self.run.commands):
-            yield Planned(command, number)
-        override = self.run.trigger["generate_docs_override"]
-        if self.job["generate_docs"] if override is None else override:
-            yield Planned(DOCS, None, required=False)
 
     def _finish(self, end: End) -> None:
         changed = self.store.update_run(
@@ -284,16 +253,3 @@ class RunExecution:
 
     def _write_log(self, text: str) -> None:
         self.folder.console_log(self.index).write_text(text, encoding="utf-8")
-
-
-def why_no_retry(planned: Planned, *, has_results: bool) -> str | None:
-    """None when `dbt retry` can take up the command again."""
-    try:
-        can_be_retried = (
-            planned.number is not None and parse_command(planned.command).can_be_retried
-        )
-    except StepRefusedError:
-        can_be_retried = False
-    if not can_be_retried:
-        return "RETRY_UNSUPPORTED_CMD"
-    return None if has_results else "RETRY_NO_RUN_RESULTS"

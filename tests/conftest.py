@@ -34,6 +34,8 @@ def _make_airflow_home() -> Path:
     home = Path(tempfile.mkdtemp(prefix="airflow-home-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     os.environ |= {
+        # Without a key, Airflow would keep tokens as they are, and no test could see it.
+        "AIRFLOW__CORE__FERNET_KEY": "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=",
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),

@@ -1,12 +1,10 @@
 """A local dbt Cloud as a real process, over TLS, with real dbt or with a stand-in for it."""
 
 import json
-import os
 import signal
 import socket
 import ssl
 import subprocess
-import sys
 import textwrap
 import time
 from collections.abc import Callable
@@ -16,7 +14,6 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -12,7 +12,6 @@ from tests.local_dbt_cloud.server_process import (
     OTHER_JOB,
     PROJECT,
     REAL_DBT,
-    REPOSITORY,
     Server,
     declare,
     job,
@@ -76,7 +75,7 @@ class TestGoodRun:
         assert "[debug]" in build["debug_logs"]
 
     def test_artifacts_carry_the_run(self, good_run, real):
-        """dbt's metadata names account, project, environment, job and run."""
+        """Dbt's metadata names account, project, environment, job and run."""
         results = real.request(
             "GET", f"v2/runs/{good_run['id']}/artifacts/run_results.json", params={"step": 5}
         )
@@ -200,7 +199,7 @@ class TestFailedRun:
 
 class TestCancel:
     def test_a_running_query_is_cancelled(self, real, warehouse):
-        """dbt is stopped and its query in the warehouse with it."""
+        """Dbt is stopped and its query in the warehouse with it."""
         model = real.folder / "project/models/one.sql"
         good = model.read_text()
         model.write_text("select 1 as id from pg_sleep(60)\n")

@@ -1,0 +1,50 @@
+"""Turns arguments into commands; the one place that prints errors."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from local_airflow import commands, install
+from local_airflow.settings import load_settings
+from local_airflow.supervisor import supervise
+from local_airflow.user_error import UserError
+
+
+Command = Callable[[argparse.Namespace], int]
+
+COMMANDS: dict[str, Command] = {
+    "up": lambda _: commands.up(),
+    "down": lambda _: commands.down(),
+    "status": lambda _: commands.status(),
+    "logs": lambda chosen: commands.logs(chosen.service, chosen.lines, following=chosen.follow),
+    "run": lambda chosen: commands.run(chosen.dag_id),
+    "load": lambda chosen: commands.load(chosen.month),
+    "reset": lambda _: commands.reset(),
+    "install": lambda _: install.install((*install.TO_RUN, "dev")),
+    "lock": lambda _: install.lock(),
+    "supervise": lambda _: supervise(load_settings()),
+}
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python3 -m local_airflow")
+    parsers = parser.add_subparsers(dest="command", required=True)
+    added = {name: parsers.add_parser(name) for name in COMMANDS}
+    added["run"].add_argument("dag_id")
+    added["load"].add_argument("month")
+    added["logs"].add_argument("--service")
+    added["logs"].add_argument("--lines", type=int, default=30)
+    added["logs"].add_argument("--follow", action="store_true")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    chosen = parse(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return COMMANDS[chosen.command](chosen)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130

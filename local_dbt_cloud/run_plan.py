@@ -1,0 +1,55 @@
+"""What a run will do, in order, and what its end may be."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local_dbt_cloud.run_status import RunStatus
+from local_dbt_cloud.run_steps import StepRefusedError, parse_command
+from local_dbt_cloud.store import Run
+
+
+DEPS, FRESHNESS, DOCS = "dbt deps", "dbt source freshness", "dbt docs generate"
+RETRY = "dbt retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """
+    A command of the run.
+
+    `number` is its place among the job's own commands. The freshness and docs steps have none,
+    and their failure does not fail the run.
+    """
+
+    command: str
+    number: int | None
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    status: RunStatus
+    message: str | None
+
+
+def plan(run: Run, job: Mapping[str, Any]) -> Iterator[Planned]:
+    """Everything behind `dbt deps`: freshness first, docs last, each only when asked for."""
+    if job["run_generate_sources"]:
+        yield Planned(FRESHNESS, None, required=False)
+    for number, command in enumerate(run.commands):
+        yield Planned(command, number)
+    override = run.trigger["generate_docs_override"]
+    if job["generate_docs"] if override is None else override:
+        yield Planned(DOCS, None, required=False)
+
+
+def why_no_retry(planned: Planned, *, has_results: bool) -> str | None:
+    """None when `dbt retry` can take up the command again; else dbt Cloud's code."""
+    try:
+        command = parse_command(planned.command)
+    except StepRefusedError:
+        return "RETRY_UNSUPPORTED_CMD"
+    if planned.number is None or not command.can_be_retried:
+        return "RETRY_UNSUPPORTED_CMD"
+    return None if has_results else "RETRY_NO_RUN_RESULTS"
