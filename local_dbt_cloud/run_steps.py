@@ -3,6 +3,7 @@
 import re
 import shlex
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 COMMANDS = frozenset(
@@ -79,7 +80,7 @@ def find_name(words: list[str]) -> str:
 
 def refuse_shell_syntax(text: str) -> None:
     quote = ""
-    for character, following in zip(text, [*text[1:], ""], strict=True):
+    for character, following in pairwise(text + " "):
         if quote:
             quote = "" if character == quote else quote
         elif character in "'\"":
@@ -91,7 +92,7 @@ def refuse_shell_syntax(text: str) -> None:
 
 
 def refuse_paths_out_of_the_project(text: str, words: list[str]) -> None:
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):
         option, equals, value = word.partition("=")
         if option in REFUSED_OPTIONS:
             raise StepRefusedError(f"'{text}' sets {option}, which belongs to the server.")

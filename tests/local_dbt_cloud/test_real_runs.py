@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.local_dbt_cloud.server_process import (
     OTHER_JOB,
     PROJECT,
     REAL_DBT,
+    REPOSITORY,
     Server,
     declare,
     job,
@@ -243,6 +245,23 @@ class TestSecrets:
         assert real.token not in real.log
 
 
+class TestSampleJobs:
+    def test_both_are_green(self, make_server, flights_in_warehouse):
+        """The jobs that the repository declares build the project that it carries."""
+        warehouse = flights_in_warehouse
+        server = make_server({}, dbt=REAL_DBT, **warehouse.environment())
+        server.process_env["LOCAL_DBT_CLOUD_JOBS"] = str(REPOSITORY / "dbt_cloud_jobs.yml")
+        server.start()
+        try:
+            runs = [server.trigger(each) for each in (JOB, OTHER_JOB)]
+            ended = [server.finish(run["id"], 180) for run in runs]
+        finally:
+            server.stop()
+
+        assert [(run["status"], run["status_message"]) for run in ended] == [(10, None)] * 2
+        assert warehouse.rows("select count(*) > 0 from analytics.monthly_flights") == [(True,)]
+
+
 class TestGit:
     def test_a_commit_can_be_run(self, make_server, warehouse, tmp_path):
         """`git_branch` and `git_sha` run what is committed, not what lies in the folder."""
@@ -267,8 +286,6 @@ class TestGit:
 
 
 def commit_everything(folder):
-    import subprocess
-
     identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
     for command in (["init", "-q", "-b", "main"], ["add", "project"], ["commit", "-qm", "first"]):
         subprocess.run(["git", "-C", folder, *identity, *command], check=True, timeout=30)

@@ -9,7 +9,8 @@ from local_dbt_cloud.run_steps import StepRefusedError, parse_command
     ("text", "name", "arguments"),
     [
         ("dbt build", "build", ("build",)),
-        ("  dbt docs generate --no-compile ", "docs generate", ("docs", "generate", "--no-compile")),
+        ("  dbt docs generate --no-compile ", "docs generate",
+         ("docs", "generate", "--no-compile")),
         ("dbt --log-level debug run", "run", ("--log-level", "debug", "run")),
         ("dbt run --select tag:a+ --vars '{month: 2013-02, b: \"x|y\"}'", "run",
          ("run", "--select", "tag:a+", "--vars", '{month: 2013-02, b: "x|y"}')),

@@ -12,6 +12,7 @@ from tests.local_dbt_cloud.server_process import (
     OTHER_JOB,
     PROJECT,
     THIRD_JOB,
+    job,
 )
 
 
@@ -431,8 +432,6 @@ class TestTriggerRequest:
 
     def test_cause_can_be_made_optional(self, fresh_server):
         """For a client that sends `{}`, a setting relaxes the rule."""
-        from tests.local_dbt_cloud.server_process import job
-
         server = fresh_server(
             job(JOB, "Build", "dbt build"), LOCAL_DBT_CLOUD_CAUSE_REQUIRED="false"
         )

@@ -1,0 +1,152 @@
+"""The real commands, once: a second stack beside whatever else runs on this machine."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Stack:
+    def __init__(self, folder):
+        self.state, self.env_file = folder / "st ate", folder / ".env"
+        names = ("AIRFLOW_PORT", "LOCAL_DBT_CLOUD_PORT", "POSTGRES_PORT")
+        self.ports = {name: free_port() for name in names}
+        self.write()
+
+    def write(self, *lines, **ports):
+        settings = {**self.ports, **ports}
+        text = "".join(f"{name}={value}\n" for name, value in settings.items())
+        self.env_file.write_text(text + "".join(f"{line}\n" for line in lines))
+
+    def make(self, *arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "local_airflow", *arguments],
+            cwd=ROOT,
+            env={
+                **{key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ},
+                "LOCAL_STATE": str(self.state),
+                "LOCAL_ENV_FILE": str(self.env_file),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    def processes(self):
+        """Map the id of each living process of this stack to its command line."""
+        mark, found = f"LOCAL_AIRFLOW_STATE={self.state}".encode(), {}
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (process / "environ").read_bytes().split(b"\0"):
+                    command = (process / "cmdline").read_bytes()
+                    found[int(process.name)] = command.replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+        return {pid: command for pid, command in found.items() if command}
+
+    def secrets(self):
+        return [file.read_text() for file in (self.state / "secrets").iterdir()]
+
+    def scheduler(self):
+        rows = [line.split() for line in self.make("status").stdout.splitlines()]
+        return next((row for row in rows if row[:2] == ["scheduler", "running"]), None)
+
+
+@pytest.fixture
+def stack(tmp_path):
+    stack = Stack(tmp_path)
+    yield stack
+    stack.make("down")
+    assert stack.processes() == {}
+
+
+def test_up_survives_a_kill_and_down_leaves_nothing(stack):
+    """`up` is true, a killed scheduler comes back, no secret is shown, `down` ends everything."""
+    up = stack.make("up")
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert "LOCAL" in up.stdout
+    assert stack.make("status").returncode == 0
+
+    commands = "\n".join(stack.processes().values())
+    logs = "\n".join(file.read_text() for file in (stack.state / "logs").glob("*.log"))
+    assert [secret for secret in stack.secrets() if secret in commands + logs] == []
+    assert {file.stat().st_mode & 0o777 for file in (stack.state / "secrets").iterdir()} == {0o600}
+
+    killed = stack.scheduler()[2]
+    os.kill(int(killed), signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while (row := stack.scheduler()) is None or row[2] == killed:
+        assert time.monotonic() < deadline, "the scheduler did not come back"
+
+    down = stack.make("down")
+    assert (down.returncode, down.stdout) == (0, "stopped\n")
+    assert stack.processes() == {}
+    assert stack.make("status").returncode == 3
+
+
+def test_taken_port_is_named_and_nothing_is_started(stack):
+    """A port that is taken is named with its setting, and nothing is left running."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        stack.write(AIRFLOW_PORT=other.getsockname()[1])
+
+        up = stack.make("up")
+
+    assert up.returncode == 1
+    assert "AIRFLOW_PORT" in up.stderr
+    assert "Traceback" not in up.stderr
+    assert stack.processes() == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("export A=1", "cannot be read"),
+        ("MODE=docker", "MODE=docker"),
+        ("DBT_CLOUD_API_TOKEN=x", "does not say which job"),
+    ],
+)
+def test_wrong_setting_is_refused_before_anything_starts(stack, line, words):
+    """A wrong line in .env ends `up` with problem, cause and remedy."""
+    stack.write(line)
+
+    up = stack.make("up")
+
+    assert up.returncode == 1
+    assert words in up.stderr
+    assert "→" in up.stderr
+    assert "Traceback" not in up.stderr
+    assert stack.processes() == {}
+
+
+def test_process_that_dies_at_start_is_named(stack):
+    """When Airflow cannot start, `up` names it, shows its last lines and cleans up."""
+    stack.write("AIRFLOW__CORE__AUTH_MANAGER=no.such.AuthManager")
+
+    up = stack.make("up")
+
+    assert up.returncode == 1
+    assert "died" in up.stderr
+    assert "no.such" in up.stderr or "No module named" in up.stderr
+    assert stack.processes() == {}
+
+
+def test_down_when_nothing_runs_is_no_error(stack):
+    """`down` twice is fine."""
+    assert stack.make("down").stdout == "nothing was running\n"
