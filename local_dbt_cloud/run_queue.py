@@ -12,6 +12,7 @@ from typing import Any
 
 from local_dbt_cloud.account import Account
 from local_dbt_cloud.dbt_process import SECONDS_TO_STOP
+from local_dbt_cloud.errors import NotFoundError
 from local_dbt_cloud.run_execution import CANCELLED, SERVER_STOPPED, RunExecution
 from local_dbt_cloud.run_folder import RunFolder
 from local_dbt_cloud.run_status import RunStatus
@@ -21,6 +22,7 @@ from local_dbt_cloud.timestamps import now
 
 
 LOG = logging.getLogger("local_dbt_cloud")
+UNDECLARED = "The project or environment of this run is not declared any more."
 INTERRUPTED = "The local dbt Cloud's server died while the run was in progress."
 
 
@@ -114,7 +116,14 @@ class RunQueue:
             run.id, status=RunStatus.STARTING, dequeued_at=moment
         ):
             return
-        execution = RunExecution(run, self.settings, self.account, self.store)
+        try:
+            execution = RunExecution(run, self.settings, self.account, self.store)
+        except (LookupError, NotFoundError):
+            # Queued before a restart, and dbt_cloud_jobs.yml has changed since.
+            self.store.update_run(
+                run.id, status=RunStatus.ERROR, status_message=UNDECLARED, finished_at=now()
+            )
+            return
         self.executions[run.id] = execution
         self.threads[run.id] = execution.start(self._forget)
 

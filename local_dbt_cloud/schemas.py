@@ -78,7 +78,7 @@ class RunViews:
         if "job" in related:
             job = self.store.find_job(run.job_id)
             view["job"] = job and job_of_run(job)
-        if "environment" in related:
+        if "environment" in related and run.environment_id in self.account.environments:
             view["environment"] = environment_v2(self.account, run.project_id, run.environment_id)
         folder = RunFolder(self.settings.state / "runs" / str(run.id))
         view["run_steps"] = [

@@ -50,12 +50,18 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=SECONDS_FOR_OPEN_REQUESTS,
     )
     LOG.info("local dbt Cloud at %s", settings.url)
-    asyncio.run(Server(config).serve(sockets=[listener]))
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(Server(config).serve(sockets=[listener]))
 
 
 def listen(settings: Settings) -> socket.socket:
+    # The protocol by name: only then do asyncio and uvloop send small answers without the 40 ms
+    # that TCP waits for more to send.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        return socket.create_server((settings.listen_on, settings.port), backlog=512)
+        listener.bind((settings.listen_on, settings.port))
+        listener.listen(512)
     except OSError as error:
         raise UserError(
             f"port {settings.port} is taken",
@@ -65,3 +71,4 @@ def listen(settings: Settings) -> socket.socket:
                 "or set LOCAL_DBT_CLOUD_PORT in .env to a free port",
             ),
         ) from None
+    return listener

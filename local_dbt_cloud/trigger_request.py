@@ -13,10 +13,11 @@ from local_dbt_cloud.errors import InvalidRequestError
 MAX_BODY_BYTES = 1_000_000
 Command = Annotated[str, Field(min_length=1), AfterValidator(check_command)]
 Number = Annotated[int, Field(ge=0, lt=2**63)]
-# These become a schema, a target and a git revision: names, not SQL or options.
-SchemaName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w$]{0,62}$")]
-TargetName = Annotated[str, Field(pattern=r"^\w{1,100}$")]
-Revision = Annotated[str, Field(pattern=r"^[\w./][\w./-]{0,200}$")]
+# These become a schema, a target and a git revision: names, not SQL or options. ASCII by name,
+# because compiling \w for all of Unicode costs a tenth of a second at every start.
+SchemaName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$]*$", max_length=63)]
+TargetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$", max_length=100)]
+Revision = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./][A-Za-z0-9_./-]*$", max_length=200)]
 
 
 class TriggerRequest(BaseModel):

@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.local_dbt_cloud.server_process import JOB, OTHER_JOB, THIRD_JOB, job
+from tests.local_dbt_cloud.server_process import ENVIRONMENT, JOB, OTHER_JOB, THIRD_JOB, job
 
 
 HOLD = "dbt build --select hold"
@@ -215,6 +215,24 @@ class TestRestart:
         assert server.request("GET", f"v2/jobs/{OTHER_JOB}/").status_code == 404
         assert [each["name"] for each in server.get("v2/jobs/")] == ["a"]
         assert server.get(f"v2/runs/{run['id']}/", include_related="job")["job"]["name"] == "b"
+
+
+def test_environment_that_is_gone(fresh_server):
+    """A queued run whose environment the file has dropped ends with a reason; others go on."""
+    server = fresh_server(job(JOB, "Hold", HOLD))
+    running, queued = server.trigger(), server.trigger()
+    server.held(running["id"])
+    server.stop()
+    jobs = Path(server.process_env["LOCAL_DBT_CLOUD_JOBS"])
+    jobs.write_text(jobs.read_text().replace(str(ENVIRONMENT), "77"))
+    server.start()
+    ended = server.get(f"v2/runs/{queued['id']}/", include_related="environment")
+
+    assert (ended["status"], ended["environment"]) == (20, None)
+    assert "not declared any more" in ended["status_message"]
+    assert server.client.get(ended["href"]).status_code == 200
+    server.release()
+    assert server.finish(server.trigger()["id"])["status"] == 10
 
 
 def test_250_runs_in_the_store(fresh_server):
