@@ -21,6 +21,7 @@ from local_airflow.proof import gather
 
 DAG_ID = "dbt_cloud_job"
 GOES = 5
+SECONDS_TO_WAIT = 60
 
 EDITED_DAG = '''"""Written by the benchmark and removed again."""
 from airflow.sdk import DAG
@@ -51,8 +52,13 @@ def edit_until_visible(api: AirflowApi) -> Iterator[float]:
             file.write_text(EDITED_DAG.format(tag=f"edit-{go}"), encoding="utf-8")
             started = time.monotonic()
             while f"edit-{go}" not in _tags(api):
+                if time.monotonic() - started > SECONDS_TO_WAIT:
+                    raise SystemExit(f"{file} was written, and Airflow did not show it")
                 time.sleep(0.05)
             yield time.monotonic() - started
+            # Python's compiled file knows its source by size and whole second: a second version
+            # of the same size within one second would not be read at all.
+            time.sleep(1)
     finally:
         file.unlink(missing_ok=True)
 
