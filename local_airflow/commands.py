@@ -14,6 +14,7 @@ from local_airflow.dotenv_file import read_dotenv, unknown_settings
 from local_airflow.endpoints import AirflowApi
 from local_airflow.folders import ROOT, dotenv_path
 from local_airflow.install import TO_RUN, install
+from local_airflow.listeners import who_listens
 from local_airflow.process_table import MARK, base_environment, python
 from local_airflow.proof import gather
 from local_airflow.readiness import components_healthy, local_dbt_cloud_healthy, wait_until_ready
@@ -79,9 +80,10 @@ def check_ports(settings: Settings) -> None:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
+                holder = who_listens(port) or "another program"
                 raise UserError(
                     f"port {port} is taken",
-                    f"{name} says {port}, but another program listens there ({error.strerror}).",
+                    f"{name} says {port}, but {holder} listens there ({error.strerror}).",
                     (f"In .env, for example:   {name}={port + 1}", "Or stop the other program."),
                 ) from None
 

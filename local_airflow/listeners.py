@@ -1,0 +1,30 @@
+"""Who listens on a port of this machine, as far as Linux tells this user."""
+
+from contextlib import suppress
+from pathlib import Path
+
+
+LISTENING = "0A"
+
+
+def who_listens(port: int) -> str | None:
+    """Name the program and its process id, such as `postgres (process 812)`; None if unknown."""
+    inodes = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
+    for process in Path("/proc").glob("[0-9]*"):
+        # A stranger's process hides its open files, and any process may end meanwhile.
+        with suppress(OSError):
+            if inodes & {str(file.readlink()) for file in (process / "fd").iterdir()}:
+                return f"{(process / 'comm').read_text().strip()} (process {process.name})"
+    return None
+
+
+def _listening_inodes(port: int) -> set[str]:
+    found = set()
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for line in Path("/proc/net", table).read_text(encoding="ascii").splitlines()[1:]:
+                fields = line.split()
+                local_port, state, inode = fields[1].rpartition(":")[2], fields[3], fields[9]
+                if state == LISTENING and int(local_port, 16) == port:
+                    found.add(inode)
+    return found
