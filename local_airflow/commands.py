@@ -13,7 +13,7 @@ from local_airflow.dbt_cloud_api import DbtCloudApi
 from local_airflow.dotenv_file import read_dotenv, unknown_settings
 from local_airflow.endpoints import AirflowApi
 from local_airflow.folders import ROOT, dotenv_path
-from local_airflow.install import TO_RUN, install
+from local_airflow.install import TO_RUN, check_space, install
 from local_airflow.listeners import who_listens
 from local_airflow.process_table import MARK, base_environment, python
 from local_airflow.proof import gather
@@ -23,6 +23,10 @@ from local_airflow.stack_processes import end_all, marked, supervisor_pid
 from local_airflow.state_file import read_state
 from local_airflow.supervisor import open_log
 from local_airflow.user_error import UserError
+
+
+# Two databases with their write-ahead logs, a month of flights, and the logs of some days.
+NEEDED_MEGABYTES = 300
 
 
 def up() -> int:
@@ -37,6 +41,7 @@ def up() -> int:
     install(TO_RUN)
     settings.folders.create()
     (settings.folders.logs / "tasks").mkdir(exist_ok=True)
+    check_space(settings.state, NEEDED_MEGABYTES, "Databases and logs need")
     if marked(settings):
         print("already running; starting again with .env as it is now")
         end_all(settings)

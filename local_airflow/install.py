@@ -23,17 +23,22 @@ def install(names: tuple[str, ...]) -> int:
     if not missing:
         return 0
     LOCAL.mkdir(exist_ok=True)
-    free = shutil.disk_usage(LOCAL).free // 1024**2
-    if free < NEEDED_MEGABYTES:
-        raise UserError(
-            f"the disk has only {free} MB left",
-            f"The environments need about {NEEDED_MEGABYTES} MB below {LOCAL}.",
-            ("Make room, then:   make up",),
-        )
+    check_space(LOCAL, NEEDED_MEGABYTES, "The environments need")
     uv = _uv()
     for name in missing:
         _install(uv, name)
     return 0
+
+
+def check_space(folder: Path, megabytes: int, who_needs: str) -> None:
+    """Refuse a start that a full disk would end halfway."""
+    free = shutil.disk_usage(folder).free // 1024**2
+    if free < megabytes:
+        raise UserError(
+            f"the disk has only {free} MB left",
+            f"{who_needs} about {megabytes} MB below {folder}.",
+            (f"Make room, then:   make up   (df -h {folder} shows the disk)",),
+        )
 
 
 def _stamp(name: str) -> str:

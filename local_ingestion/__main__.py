@@ -52,7 +52,7 @@ def _checked(months: Sequence[str]) -> list[str]:
             raise IngestionError(
                 f"no flights for month {month!r}",
                 f"A month is one of {shipped[0]} to {shipped[-1]}.",
-                (f"Load the first:   python -m local_ingestion load --month {shipped[0]}",),
+                (f"make load MONTH={shipped[1]}",),
             )
     return sorted(set(months))
 

@@ -1,12 +1,17 @@
 """The real commands, once: a second stack beside whatever else runs on this machine."""
 
 import os
+import shutil
 import signal
 import socket
 import time
+from contextlib import nullcontext
 
 import pytest
 
+from local_airflow.commands import NEEDED_MEGABYTES
+from local_airflow.install import check_space
+from local_airflow.user_error import UserError
 from tests.local_airflow.native_stack import Stack
 
 
@@ -94,3 +99,14 @@ def test_process_that_dies_at_start_is_named(stack):
 def test_down_when_nothing_runs_is_no_error(stack):
     """`down` twice is fine."""
     assert stack.make("down").stdout == "nothing was running\n"
+
+
+@pytest.mark.parametrize(("left", "refused"), [(299, True), (300, False)])
+def test_full_disk_is_refused_before_anything_starts(stack, monkeypatch, left, refused):
+    """A start that would end halfway is refused with what is needed and where."""
+    usage = shutil._ntuple_diskusage(10**12, 10**12, left * 1024**2)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+    expected = pytest.raises(UserError, match="only 299 MB left") if refused else nullcontext()
+    with expected:
+        check_space(stack.state, NEEDED_MEGABYTES, "Databases and logs need")
