@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 from local_dbt_cloud.account import Account
 from local_dbt_cloud.dependencies import ACCOUNT_V2, AccountDep, BothSlashForms, ServicesDep
 from local_dbt_cloud.envelope import one
+from local_dbt_cloud.evidence import CLI_FIXTURES, graded
 from local_dbt_cloud.run_execution import ACCOUNT_LIMIT_SECONDS
 from local_dbt_cloud.timestamps import iso
 
@@ -15,7 +16,9 @@ from local_dbt_cloud.timestamps import iso
 router = BothSlashForms(tags=["accounts"])
 
 
-@router.get(f"{ACCOUNT_V2}/")
+@router.get(
+    f"{ACCOUNT_V2}/", openapi_extra=graded("R", f"{CLI_FIXTURES}/account_get_response.json")
+)
 def read_account(account: AccountDep, services: ServicesDep) -> JSONResponse:
     return one(account_view(account, services.settings.url))
 

@@ -8,6 +8,7 @@ from starlette.responses import FileResponse, JSONResponse
 from local_dbt_cloud.dependencies import ACCOUNT_V2, BothSlashForms, RunDep, ServicesDep
 from local_dbt_cloud.envelope import page
 from local_dbt_cloud.errors import NotFoundError
+from local_dbt_cloud.evidence import CLI_FIXTURES, graded
 from local_dbt_cloud.query_parameters import Paging, integer, read_filters
 from local_dbt_cloud.run_folder import RunFolder
 from local_dbt_cloud.settings import Settings
@@ -26,7 +27,7 @@ CONTENT_TYPES = {
 router = BothSlashForms(prefix=f"{ACCOUNT_V2}/runs/{{run_id}}/artifacts", tags=["artifacts"])
 
 
-@router.get("/")
+@router.get("/", openapi_extra=graded("R", f"{CLI_FIXTURES}/run_list_artifacts_response.json"))
 def list_artifacts(run: RunDep, services: ServicesDep) -> JSONResponse:
     """Never cut into pages; `step` is ignored, as dbt Cloud ignores it here."""
     paths = run_folder(services.settings, run.id).list_artifacts()
@@ -34,7 +35,9 @@ def list_artifacts(run: RunDep, services: ServicesDep) -> JSONResponse:
     return page(paths, len(paths), Paging(max(len(paths), 1), 0, "id"), filters)
 
 
-@router.get("/{path:path}")
+@router.get(
+    "/{path:path}", openapi_extra=graded("R", f"{CLI_FIXTURES}/run_get_artifact_response.json")
+)
 def read_artifact(run: RunDep, path: str, services: ServicesDep, request: Request) -> FileResponse:
     step = read_filters(request.query_params, {"step": integer}).get("step")
     found = run_folder(services.settings, run.id).find_artifact(path, step)

@@ -18,6 +18,7 @@ from local_dbt_cloud.dependencies import (
 )
 from local_dbt_cloud.envelope import one, page
 from local_dbt_cloud.environment_schemas import credentials_view, environment_v3
+from local_dbt_cloud.evidence import OPENAPI_V3, graded
 from local_dbt_cloud.projects import connection_view, project_view, repository_view
 from local_dbt_cloud.query_parameters import (
     as_echoed,
@@ -52,7 +53,7 @@ router = BothSlashForms(
 )
 
 
-@router.get("/")
+@router.get("/", openapi_extra=graded("D", OPENAPI_V3))
 def list_environments(
     account: AccountDep, project: ProjectDep, services: ServicesDep, request: Request
 ) -> JSONResponse:
@@ -68,7 +69,7 @@ def list_environments(
     return page(items, len(found), paging, effective)
 
 
-@router.get("/{environment_id}/")
+@router.get("/{environment_id}/", openapi_extra=graded("D", OPENAPI_V3))
 def read_environment(
     account: AccountDep,
     project: ProjectDep,

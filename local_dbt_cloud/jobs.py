@@ -15,6 +15,7 @@ from local_dbt_cloud.dependencies import (
 )
 from local_dbt_cloud.envelope import one, page
 from local_dbt_cloud.environment_schemas import environment_v2
+from local_dbt_cloud.evidence import CLI_FIXTURES, OPENAPI_V2, graded
 from local_dbt_cloud.job_schemas import job_view
 from local_dbt_cloud.query_parameters import (
     as_echoed,
@@ -60,7 +61,7 @@ def state(values: list[str]) -> str:
     return value
 
 
-@router.get("/")
+@router.get("/", openapi_extra=graded("R", f"{CLI_FIXTURES}/job_list_response.json"))
 def list_jobs(account: AccountDep, services: ServicesDep, request: Request) -> JSONResponse:
     query = request.query_params
     filters = read_filters(query, FILTERS)
@@ -74,18 +75,24 @@ def list_jobs(account: AccountDep, services: ServicesDep, request: Request) -> J
     return page(items, total, paging, effective)
 
 
-@router.get("/{job_id}/")
+@router.get(
+    "/{job_id}/",
+    openapi_extra=graded("C", "dbt-labs/dbt-jobs-as-code schemas/job.py, JobMissingFields"),
+)
 def read_job(job: JobDep, services: ServicesDep, request: Request) -> JSONResponse:
     return one(view(job, services, read_related(request.query_params)))
 
 
-@router.post("/{job_id}/run/")
+@router.post(
+    "/{job_id}/run/",
+    openapi_extra=graded("R", "kestra-io/plugin-dbt src/test/resources/responses/run.json"),
+)
 def trigger_run(job: JobDep, trigger: TriggerDep, services: ServicesDep) -> JSONResponse:
     run = add_run(services, job, trigger, "api")
     return one(services.views.one(run, ALWAYS_RELATED))
 
 
-@router.post("/{job_id}/rerun/")
+@router.post("/{job_id}/rerun/", openapi_extra=graded("D", OPENAPI_V2))
 def rerun_job(job: JobDep, trigger: OptionalTriggerDep, services: ServicesDep) -> JSONResponse:
     """Resume the latest run where it failed; start a new one when that cannot be."""
     latest_id = services.store.latest_run_ids([job.id]).get(job.id)

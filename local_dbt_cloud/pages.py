@@ -18,6 +18,7 @@ from local_dbt_cloud.dependencies import (
     Services,
     ServicesDep,
 )
+from local_dbt_cloud.evidence import graded
 from local_dbt_cloud.node_results import read_node_results
 from local_dbt_cloud.store import Run
 from local_dbt_cloud.timestamps import humanized, seconds_between
@@ -57,7 +58,7 @@ def render(name: str, **values: Any) -> HTMLResponse:
     return HTMLResponse(templates().get_template(name).render(values), headers=HEADERS)
 
 
-@router.get("/")
+@router.get("/", openapi_extra=graded("C", "Airflow's provider, hooks/dbt.py, test_connection"))
 def read_root() -> Response:
     """Airflow's "Test connection" asks for nothing else; 2xx is all that it looks at."""
     return HTMLResponse("<!doctype html><title>local dbt Cloud</title>local dbt Cloud\n")

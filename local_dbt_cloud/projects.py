@@ -15,6 +15,7 @@ from local_dbt_cloud.dependencies import (
     ServicesDep,
 )
 from local_dbt_cloud.envelope import one, page
+from local_dbt_cloud.evidence import CLI_FIXTURES, graded
 from local_dbt_cloud.query_parameters import (
     as_echoed,
     integer,
@@ -39,7 +40,7 @@ FILTERS = {
 router = BothSlashForms(prefix=f"{ACCOUNT_V3}/projects", tags=["projects"])
 
 
-@router.get("/")
+@router.get("/", openapi_extra=graded("R", f"{CLI_FIXTURES}/project_list_response.json"))
 def list_projects(account: AccountDep, services: ServicesDep, request: Request) -> JSONResponse:
     filters = read_filters(request.query_params, FILTERS)
     paging = read_paging(request.query_params, ("id", "name"))
@@ -54,7 +55,9 @@ def list_projects(account: AccountDep, services: ServicesDep, request: Request) 
     return page(items, len(found), paging, {"account_id": account.id, **as_echoed(filters)})
 
 
-@router.get("/{project_id}/")
+@router.get(
+    "/{project_id}/", openapi_extra=graded("R", f"{CLI_FIXTURES}/project_get_response.json")
+)
 def read_project(account: AccountDep, project: ProjectDep, services: ServicesDep) -> JSONResponse:
     return one(project_view(account, project, services.settings.warehouse))
 

@@ -15,6 +15,7 @@ from local_dbt_cloud.dependencies import (
     ServicesDep,
 )
 from local_dbt_cloud.envelope import one, page
+from local_dbt_cloud.evidence import CLI_FIXTURES, graded
 from local_dbt_cloud.query_parameters import (
     as_echoed,
     boolean,
@@ -52,7 +53,7 @@ ORDERS = ("id", "created_at", "finished_at")
 router = BothSlashForms(prefix=f"{ACCOUNT_V2}/runs", tags=["runs"])
 
 
-@router.get("/")
+@router.get("/", openapi_extra=graded("R", f"{CLI_FIXTURES}/run_list_response.json"))
 def list_runs(account: AccountDep, services: ServicesDep, request: Request) -> JSONResponse:
     filters = read_filters(request.query_params, FILTERS)
     paging = read_paging(request.query_params, ORDERS)
@@ -62,12 +63,14 @@ def list_runs(account: AccountDep, services: ServicesDep, request: Request) -> J
     return page(items, total, paging, effective)
 
 
-@router.get("/{run_id}/")
+@router.get("/{run_id}/", openapi_extra=graded("R", f"{CLI_FIXTURES}/run_get_response.json"))
 def read_run(run: RunDep, services: ServicesDep, request: Request) -> JSONResponse:
     return one(services.views.one(run, read_related(request.query_params)))
 
 
-@router.post("/{run_id}/cancel/")
+@router.post(
+    "/{run_id}/cancel/", openapi_extra=graded("R", f"{CLI_FIXTURES}/run_cancel_response.json")
+)
 def cancel_run(run: RunDep, services: ServicesDep) -> JSONResponse:
     """A run that has ended is answered as it is."""
     services.queue.cancel(run)
