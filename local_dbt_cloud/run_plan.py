@@ -7,6 +7,7 @@ from typing import Any
 from local_dbt_cloud.run_status import RunStatus
 from local_dbt_cloud.run_steps import StepRefusedError, parse_command
 from local_dbt_cloud.store import Run
+from local_dbt_cloud.timestamps import humanized
 
 
 DEPS, FRESHNESS, DOCS = "dbt deps", "dbt source freshness", "dbt docs generate"
@@ -33,8 +34,24 @@ class End:
     message: str | None
 
 
+CANCELLED = End(RunStatus.CANCELLED, "Cancelled by user.")
+SERVER_STOPPED = End(
+    RunStatus.ERROR, "The local dbt Cloud was stopped while the run was in progress."
+)
+SERVER_FAILED = End(RunStatus.ERROR, "The local dbt Cloud failed; its log says why.")
+
+
+def timed_out(seconds: int) -> End:
+    return End(
+        RunStatus.CANCELLED,
+        f"This run timed out after running for {humanized(seconds)}, "
+        f"which exceeded the configured timeout of {seconds} seconds.",
+    )
+
+
 def plan(run: Run, job: Mapping[str, Any]) -> Iterator[Planned]:
-    """Everything behind `dbt deps`: freshness first, docs last, each only when asked for."""
+    """Every dbt command: deps and freshness first, docs last, those two only when asked for."""
+    yield Planned(DEPS, None)
     if job["run_generate_sources"]:
         yield Planned(FRESHNESS, None, required=False)
     for number, command in enumerate(run.commands):

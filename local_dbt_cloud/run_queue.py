@@ -13,8 +13,10 @@ from typing import Any
 from local_dbt_cloud.account import Account
 from local_dbt_cloud.dbt_process import SECONDS_TO_STOP
 from local_dbt_cloud.errors import NotFoundError
-from local_dbt_cloud.run_execution import CANCELLED, SERVER_STOPPED, RunExecution
+from local_dbt_cloud.run_controls import RunControls
+from local_dbt_cloud.run_execution import RunExecution
 from local_dbt_cloud.run_folder import RunFolder
+from local_dbt_cloud.run_plan import CANCELLED, SERVER_STOPPED
 from local_dbt_cloud.run_status import RunStatus
 from local_dbt_cloud.settings import Settings
 from local_dbt_cloud.store import Run, Store
@@ -27,8 +29,15 @@ INTERRUPTED = "The local dbt Cloud's server died while the run was in progress."
 
 
 class RunQueue:
-    def __init__(self, settings: Settings, account: Account, store: Store) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        account: Account,
+        store: Store,
+        controls: RunControls | None = None,
+    ) -> None:
         self.settings, self.account, self.store = settings, account, store
+        self.controls = controls or RunControls()
         self.lock = threading.RLock()
         self.executions: dict[int, RunExecution] = {}
         self.threads: dict[int, threading.Thread] = {}
@@ -39,7 +48,7 @@ class RunQueue:
         for run_id in self.store.end_interrupted_runs(INTERRUPTED):
             LOG.info("run %s ended: %s", run_id, INTERRUPTED)
         self.is_open = True
-        self._start_what_may_start()
+        self.look_again()
 
     def close(self) -> None:
         """End what runs, within seconds. Queued runs stay queued for the next server."""
@@ -59,7 +68,7 @@ class RunQueue:
             run = self.store.add_run(**values)
             self._prepare_retry(run)
             LOG.info("run %s of job %s queued", run.id, run.job_id)
-            self._start_what_may_start()
+            self.look_again()
         return run
 
     def cancel(self, run: Run) -> None:
@@ -75,7 +84,22 @@ class RunQueue:
                 )
         if execution is not None:
             execution.stop(CANCELLED)
-        self._start_what_may_start()
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Start every run that may start now."""
+        with self.lock:
+            if not self.is_open:
+                return
+            busy_jobs = {execution.run.job_id for execution in self.executions.values()}
+            for run in self.store.unfinished_runs():
+                if len(self.executions) >= self.account.declared.run_slots:
+                    return
+                if run.id in self.executions or run.job_id in busy_jobs:
+                    continue
+                busy_jobs.add(run.job_id)
+                if self.controls.may_start(run):
+                    self._start(run)
 
     def blocked_by(self, run: Run, unfinished: list[Run]) -> list[int]:
         """The runs in front of a queued one: of its job, or, with no slot free, those that run."""
@@ -98,18 +122,6 @@ class RunQueue:
                 folder.state.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(path, folder.state)
 
-    def _start_what_may_start(self) -> None:
-        with self.lock:
-            if not self.is_open:
-                return
-            busy_jobs = {execution.run.job_id for execution in self.executions.values()}
-            for run in self.store.unfinished_runs():
-                if len(self.executions) >= self.account.declared.run_slots:
-                    return
-                if run.id not in self.executions and run.job_id not in busy_jobs:
-                    busy_jobs.add(run.job_id)
-                    self._start(run)
-
     def _start(self, run: Run) -> None:
         moment = now()
         if run.status is not RunStatus.QUEUED or not self.store.update_run(
@@ -117,7 +129,7 @@ class RunQueue:
         ):
             return
         try:
-            execution = RunExecution(run, self.settings, self.account, self.store)
+            execution = RunExecution(run, self.settings, self.account, self.store, self.controls)
         except (LookupError, NotFoundError):
             # Queued before a restart, and dbt_cloud_jobs.yml has changed since.
             self.store.update_run(
@@ -130,7 +142,7 @@ class RunQueue:
     def _forget(self, run_id: int) -> None:
         with self.lock:
             del self.executions[run_id], self.threads[run_id]
-        self._start_what_may_start()
+        self.look_again()
 
 
 def failed_step_index(store: Store, run: Run) -> int | None:
