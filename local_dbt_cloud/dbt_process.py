@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +29,16 @@ INHERITED = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """`arguments` is all behind `dbt`; what dbt prints is added to `log`."""
+
+    arguments: Sequence[str]
+    folder: Path
+    process_env: Mapping[str, str]
+    log: Path
+
+
 class DbtProcess(Protocol):
     """What a run needs of a process; tests and faster ways to start dbt provide their own."""
 
@@ -36,25 +47,49 @@ class DbtProcess(Protocol):
     def stop(self) -> None: ...
 
 
-class GuardedProcess:
+class Dbt(Protocol):
+    """A dbt that is installed, and a way to start it."""
+
+    def load(self) -> None:
+        """Do what may take a while before the first start."""
+
+    def start(self, invocation: Invocation) -> DbtProcess: ...
+
+
+class StoppedInTime:
+    """Asked to end by SIGINT, so that dbt cancels its queries; after three seconds, ended."""
+
+    def __init__(self) -> None:
+        self.last_resort = threading.Timer(SECONDS_TO_STOP, self.signal, [signal.SIGKILL])
+        self.last_resort.daemon = True
+        self.stopping = threading.Lock()
+
+    def stop(self) -> None:
+        """Answers at once."""
+        if not self.stopping.acquire(blocking=False):
+            return
+        self.last_resort.start()
+        self.signal(signal.SIGINT)
+
+    def signal(self, number: int) -> None:
+        raise NotImplementedError
+
+
+class GuardedProcess(StoppedInTime):
     """A process group of its own: the guard, dbt, and whatever dbt starts."""
 
-    def __init__(
-        self, command: Sequence[str], folder: Path, process_env: Mapping[str, str], log: Path
-    ) -> None:
-        with log.open("wb") as output:
+    def __init__(self, dbt: Path, invocation: Invocation) -> None:
+        super().__init__()
+        with invocation.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(GUARD), *command],
-                cwd=folder,
-                env=dict(process_env),
+                [sys.executable, "-I", "-S", str(GUARD), str(dbt), *invocation.arguments],
+                cwd=invocation.folder,
+                env=dict(invocation.process_env),
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 process_group=0,
             )
-        self.last_resort = threading.Timer(SECONDS_TO_STOP, self._signal, [signal.SIGKILL])
-        self.last_resort.daemon = True
-        self.stopping = threading.Lock()
 
     def wait(self) -> int:
         code = self.process.wait()
@@ -63,18 +98,24 @@ class GuardedProcess:
             self.process.stdin.close()
         return code
 
-    def stop(self) -> None:
-        """Ask dbt to cancel its queries and end; after three seconds, end it. Answers at once."""
-        if not self.stopping.acquire(blocking=False):
-            return
-        self.last_resort.start()
-        self._signal(signal.SIGINT)
-
-    def _signal(self, number: int) -> None:
+    def signal(self, number: int) -> None:
         # Not yet waited for, so the group's id cannot belong to anybody else.
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, number)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainDbt:
+    """Loads dbt anew for every step: about two seconds each."""
+
+    executable: Path
+
+    def load(self) -> None:
+        """Nothing can be done before."""
+
+    def start(self, invocation: Invocation) -> DbtProcess:
+        return GuardedProcess(self.executable, invocation)
 
 
 def inherited_process_env() -> dict[str, str]:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from local_dbt_cloud.account import Account
-from local_dbt_cloud.dbt_process import DbtProcess, GuardedProcess, inherited_process_env
+from local_dbt_cloud.dbt_process import Dbt, DbtProcess, Invocation, inherited_process_env
 from local_dbt_cloud.run_controls import RunControls, StandIn, StepAhead
 from local_dbt_cloud.run_environment import describe_run
 from local_dbt_cloud.run_failure import explain_failure
@@ -54,10 +54,16 @@ class Step:
 
 class RunExecution:
     def __init__(
-        self, run: Run, settings: Settings, account: Account, store: Store, controls: RunControls
+        self,
+        run: Run,
+        settings: Settings,
+        account: Account,
+        store: Store,
+        controls: RunControls,
+        dbt: Dbt,
     ) -> None:
         self.run, self.settings, self.account, self.store = run, settings, account, store
-        self.controls = controls
+        self.controls, self.dbt = controls, dbt
         job = store.find_job(run.job_id)
         if job is None:
             raise LookupError(run.job_id)
@@ -232,15 +238,17 @@ class RunExecution:
             arguments = parse_command(command).arguments
             resumes = command == RETRY and self.run.retrying_run_id is not None
             resumed = ["--state", str(self.folder.state)] if resumes else []
+            invocation = Invocation(
+                [*arguments, *resumed],
+                self.folder.project,
+                self._process_env(),
+                self.folder.console_log(self.index),
+            )
+            self.dbt.load()
             with self.lock:
                 if self.end is not None:
                     return False
-                self.process = GuardedProcess(
-                    [str(self.settings.dbt), *arguments, *resumed],
-                    self.folder.project,
-                    self._process_env(),
-                    self.folder.console_log(self.index),
-                )
+                self.process = self.dbt.start(invocation)
             return self.process.wait() == 0
         except (StepRefusedError, OSError) as error:
             self._log(str(error))

@@ -21,6 +21,7 @@ from local_dbt_cloud.run_status import RunStatus
 from local_dbt_cloud.settings import Settings
 from local_dbt_cloud.store import Run, Store
 from local_dbt_cloud.timestamps import now
+from local_dbt_cloud.warm_dbt import WarmDbt
 
 
 LOG = logging.getLogger("local_dbt_cloud")
@@ -38,6 +39,7 @@ class RunQueue:
     ) -> None:
         self.settings, self.account, self.store = settings, account, store
         self.controls = controls or RunControls()
+        self.dbt = WarmDbt(settings.dbt, ("postgres",))
         self.lock = threading.RLock()
         self.executions: dict[int, RunExecution] = {}
         self.threads: dict[int, threading.Thread] = {}
@@ -48,6 +50,7 @@ class RunQueue:
         for run_id in self.store.end_interrupted_runs(INTERRUPTED):
             LOG.info("run %s ended: %s", run_id, INTERRUPTED)
         self.is_open = True
+        threading.Thread(target=self.dbt.load, name="load-dbt", daemon=True).start()
         self.look_again()
 
     def close(self) -> None:
@@ -58,6 +61,7 @@ class RunQueue:
             threads = list(self.threads.values())
         for execution in executions:
             execution.stop(SERVER_STOPPED)
+        self.dbt.close()
         deadline = time.monotonic() + SECONDS_TO_STOP + 0.5
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0))
@@ -129,7 +133,9 @@ class RunQueue:
         ):
             return
         try:
-            execution = RunExecution(run, self.settings, self.account, self.store, self.controls)
+            execution = RunExecution(
+                run, self.settings, self.account, self.store, self.controls, self.dbt
+            )
         except (LookupError, NotFoundError):
             # Queued before a restart, and dbt_cloud_jobs.yml has changed since.
             self.store.update_run(
