@@ -13,20 +13,13 @@ from local_airflow.dbt_cloud_api import DbtCloudApi
 from local_airflow.dotenv_file import read_dotenv, unknown_settings
 from local_airflow.endpoints import AirflowApi
 from local_airflow.folders import ROOT, dotenv_path
-from local_airflow.install import TO_RUN, check_space, install
 from local_airflow.listeners import who_listens
-from local_airflow.process_table import MARK, base_environment, python
+from local_airflow.mode import Mode
+from local_airflow.modes import choose, current, remember
 from local_airflow.proof import gather
 from local_airflow.readiness import components_healthy, local_dbt_cloud_healthy, wait_until_ready
 from local_airflow.settings import Settings, load_settings
-from local_airflow.stack_processes import end_all, marked, supervisor_pid
-from local_airflow.state_file import read_state
-from local_airflow.supervisor import open_log
 from local_airflow.user_error import UserError
-
-
-# Two databases with their write-ahead logs, a month of flights, and the logs of some days.
-NEEDED_MEGABYTES = 300
 
 
 def up() -> int:
@@ -36,24 +29,21 @@ def up() -> int:
     settings = load_settings()
     for warning in unknown_settings(read_dotenv(dotenv_path())):
         print(warning, file=sys.stderr)
-    print("mode: native, the only one there is so far")
+    mode, why = choose(settings)
+    print(f"mode: {mode.name}, {why}")
     connection = read_connection(settings)
-    install(TO_RUN)
-    settings.folders.create()
-    (settings.folders.logs / "tasks").mkdir(exist_ok=True)
-    check_space(settings.state, NEEDED_MEGABYTES, "Databases and logs need")
-    if marked(settings):
-        print("already running; starting again with .env as it is now")
-        end_all(settings)
-    check_ports(settings)
+    mode.install()
+    mode.make_way()
+    check_ports(settings, mode.own_ports())
+    remember(mode)
     try:
-        _start_supervisor(settings)
-        wait_until_ready(settings)
+        mode.start()
+        wait_until_ready(mode)
     except BaseException:
         # Nothing half started stays behind, whatever the reason, Ctrl-C included.
-        end_all(settings)
+        mode.stop()
         raise
-    print_table(settings, connection)
+    print_table(mode.settings, connection)
     return 0
 
 
@@ -73,13 +63,15 @@ def read_connection(settings: Settings) -> dict[str, object]:
     return connection
 
 
-def check_ports(settings: Settings) -> None:
+def check_ports(settings: Settings, own: frozenset[int]) -> None:
     ports = {
         "AIRFLOW_PORT": settings.airflow_port,
         "LOCAL_DBT_CLOUD_PORT": settings.local_dbt_cloud_port,
         "POSTGRES_PORT": settings.postgres_port,
     }
     for name, port in ports.items():
+        if port in own:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -91,20 +83,6 @@ def check_ports(settings: Settings) -> None:
                     f"{name} says {port}, but {holder} listens there ({error.strerror}).",
                     (f"In .env, for example:   {name}={port + 1}", "Or stop the other program."),
                 ) from None
-
-
-def _start_supervisor(settings: Settings) -> None:
-    environment = {**base_environment(settings), MARK: str(settings.state)}
-    with open_log(settings, "supervisor") as log:
-        subprocess.Popen(
-            [sys.executable, "-m", "local_airflow", "supervise"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
 
 
 def print_table(settings: Settings, connection: dict[str, object]) -> None:
@@ -123,57 +101,43 @@ def print_table(settings: Settings, connection: dict[str, object]) -> None:
 
 
 def down() -> int:
-    print("stopped" if end_all(load_settings()) else "nothing was running")
+    print("stopped" if current(load_settings()).stop() else "nothing was running")
     return 0
 
 
 def status() -> int:
     """Give 0 when everything is healthy, 3 when nothing runs, 1 in between."""
-    settings = load_settings()
-    if supervisor_pid(settings) is None:
+    mode = current(load_settings())
+    if not mode.is_running():
         print("nothing is running; to start it:   make up")
         return 3
-    state = read_state(settings.folders.processes / "state.json")["processes"]
-    parts = {**state, **read_state(settings.folders.processes / "airflow.json")}
-    print(f"{'PART':<18}{'STATE':<12}{'PROCESS':<10}RESTARTS")
-    for name, part in parts.items():
-        shown = "given up" if part["given_up"] else "running" if part["pid"] else "restarting"
-        print(f"{name:<18}{shown:<12}{part['pid'] or '':<10}{part['restarts']}")
-    healthy = _healthy(settings) and all(part["pid"] for part in parts.values())
-    print(f"\n{settings.airflow_url}   {'all healthy' if healthy else 'not all healthy'}")
+    parts = mode.parts()
+    width = max(len(part.place) for part in parts) + 2
+    print(f"{'PART':<18}{'STATE':<12}{'PROCESS':<{max(width, 10)}}RESTARTS")
+    for part in parts:
+        print(f"{part.name:<18}{part.state:<12}{part.place:<{max(width, 10)}}{part.restarts}")
+    healthy = _healthy(mode) and all(part.is_healthy for part in parts)
+    print(f"\n{mode.settings.airflow_url}   {'all healthy' if healthy else 'not all healthy'}")
     return 0 if healthy else 1
 
 
-def _healthy(settings: Settings) -> bool:
+def _healthy(mode: Mode) -> bool:
+    settings = mode.settings
     api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=10)
     try:
-        local = local_dbt_cloud_healthy(settings) if settings.is_local else True
+        local = local_dbt_cloud_healthy(mode) if settings.is_local else True
         return local and components_healthy(api)
     except (UserError, OSError):
         return False
 
 
 def logs(service: str | None, lines: int, *, following: bool) -> int:
-    settings = load_settings()
-    files = sorted(settings.folders.logs.glob("*.log"))
-    names = [file.stem for file in files]
-    if service and service not in names:
-        raise UserError(
-            f"there is no log of {service}",
-            f"There are logs of: {', '.join(names) or 'nothing yet'}.",
-            ("make logs S=scheduler",),
-        )
-    chosen = [str(file) for file in files if service in {None, file.stem}]
-    if not chosen:
-        print("there is no log yet; to start:   make up")
-        return 0
-    tail = ["tail", f"--lines={lines}", *(["--follow=name"] if following else []), *chosen]
-    return subprocess.run(tail, check=False).returncode
+    return current(load_settings()).logs(service, lines, following=following)
 
 
 def run(dag_id: str) -> int:
     """Trigger, follow, prove; 0 only when both sides are green and agree."""
-    settings = load_settings()
+    settings = current(load_settings()).settings
     api = AirflowApi(settings.airflow_url, "admin", settings.admin_password)
     dag_run = trigger(api, dag_id)
     print(f"{dag_id}: {dag_run.url}")
@@ -201,20 +165,15 @@ def dbt_cloud_api(settings: Settings) -> DbtCloudApi:
 
 
 def load(month: str) -> int:
-    settings = load_settings()
-    command = [str(python("postgres")), "-m", "local_ingestion", "load", "--month", month]
-    environment = {**base_environment(settings), **settings.warehouse_environment()}
-    del environment[MARK]
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    return current(load_settings()).run_ingestion(["load", "--month", month])
 
 
 def reset() -> int:
-    settings = load_settings()
-    if input(f"Delete all data below {settings.state}? Type yes: ") != "yes":
+    mode = current(load_settings())
+    if input(f"Delete {mode.describe_data()}? Type yes: ") != "yes":
         print("nothing was deleted")
         return 1
-    end_all(settings)
     started = time.monotonic()
-    shutil.rmtree(settings.state, ignore_errors=True)
+    mode.delete_data()
     print(f"deleted in {time.monotonic() - started:.1f} s; to start anew:   make up")
     return 0

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from local_airflow.folders import LOCAL
@@ -158,3 +159,17 @@ def _psql(settings: Settings, statements: str) -> None:
                 ("make logs S=postgres",),
             )
         time.sleep(0.1)
+
+
+def open_psql(settings: Settings, database: str, arguments: Sequence[str]) -> int:
+    """Run psql as the owner of a database; give its exit code."""
+    passwords = {
+        "airflow": settings.secrets.airflow_database_password,
+        "warehouse": settings.secrets.warehouse_password,
+    }
+    address = ["--host=127.0.0.1", f"--port={settings.postgres_port}", f"--username={database}"]
+    return subprocess.run(
+        [str(programs() / "psql"), *address, f"--dbname={database}", *arguments],
+        env={**os.environ, "PGPASSWORD": passwords[database]},
+        check=False,
+    ).returncode

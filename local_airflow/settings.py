@@ -11,6 +11,7 @@ from local_airflow.user_error import UserError
 
 
 HIGHEST_PORT = 65535
+MODES = ("", "docker", "native")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +92,12 @@ def load_settings() -> Settings:
 
 
 def check_mode(mode: str) -> None:
-    if mode in {"", "native"}:
+    if mode in MODES:
         return
-    cause = "There is no container mode yet; only the native one exists."
-    if mode != "docker":
-        cause = "It names a way to run, and only the native one exists."
     raise UserError(
-        f"MODE={mode} is not there", cause, ("In .env:   MODE=native   (or leave it empty)",)
+        f"MODE={mode} is not there",
+        "It names a way to run; there are docker and native.",
+        ("In .env:   MODE=native", "or leave it empty, and make up chooses"),
     )
 
 

@@ -1,0 +1,156 @@
+"""Everything as processes of this machine, installed below `.local/`."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from local_airflow import postgres
+from local_airflow.folders import ROOT
+from local_airflow.install import TO_RUN, check_space, install
+from local_airflow.mode import Part
+from local_airflow.process_table import MARK, airflow_environment, base_environment, python
+from local_airflow.settings import Settings
+from local_airflow.stack_processes import end_all, marked, supervisor_pid
+from local_airflow.state_file import read_state
+from local_airflow.supervisor import open_log
+from local_airflow.user_error import UserError
+
+
+# Two databases with their write-ahead logs, a month of flights, and the logs of some days.
+NEEDED_MEGABYTES = 300
+
+
+class NativeMode:
+    name = "native"
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def install(self) -> None:
+        install(TO_RUN)
+        check_space(self.settings.state, NEEDED_MEGABYTES, "Databases and logs need")
+
+    def is_running(self) -> bool:
+        return supervisor_pid(self.settings) is not None
+
+    def make_way(self) -> None:
+        if marked(self.settings):
+            print("already running; starting again with .env as it is now")
+            end_all(self.settings)
+
+    def own_ports(self) -> frozenset[int]:
+        return frozenset()
+
+    def start(self) -> None:
+        self.settings.folders.create()
+        (self.settings.folders.logs / "tasks").mkdir(exist_ok=True)
+        with open_log(self.settings, "supervisor") as log:
+            subprocess.Popen(
+                [sys.executable, "-m", "local_airflow", "supervise"],
+                cwd=ROOT,
+                env={**base_environment(self.settings), MARK: str(self.settings.state)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def stop(self) -> bool:
+        return end_all(self.settings)
+
+    def parts(self) -> list[Part]:
+        return [
+            Part(
+                name,
+                "given up" if part["given_up"] else "running" if part["pid"] else "restarting",
+                str(part["pid"] or ""),
+                part["restarts"],
+                bool(part["pid"]),
+            )
+            for name, part in self._states().items()
+        ]
+
+    def _states(self) -> dict[str, dict[str, int]]:
+        processes = self.settings.folders.processes
+        state: dict[str, dict[str, int]] = read_state(processes / "state.json").get("processes", {})
+        return {**state, **read_state(processes / "airflow.json")}
+
+    def is_prepared(self) -> bool:
+        return (self.settings.folders.processes / "prepared").exists()
+
+    def local_dbt_cloud_state(self) -> str:
+        return str(self.settings.folders.dbt_cloud)
+
+    def raise_if_failed(self) -> None:
+        state = read_state(self.settings.folders.processes / "state.json")
+        if state.get("problem"):
+            raise UserError("the start failed", state["problem"], ("make logs S=supervisor",))
+        for name, part in self._states().items():
+            # Two deaths in a row during a start are no accident.
+            if part["given_up"] or part["restarts"] > 1:
+                raise UserError(
+                    f"{name} died {part['restarts']} times at its start",
+                    f"The end of its log:\n{self.last_lines(name)}",
+                    (f"make logs S={name}",),
+                )
+        if state and not self.is_running():
+            raise UserError(
+                "the supervisor is gone",
+                f"The end of its log:\n{self.last_lines('supervisor')}",
+                ("make up",),
+            )
+
+    def last_lines(self, part: str, count: int = 12) -> str:
+        file = self.settings.folders.logs / f"{part}.log"
+        if not file.exists():
+            return "  (it wrote no log)"
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
+        return "\n".join(f"  {line}" for line in lines)
+
+    def logs(self, part: str | None, lines: int, *, following: bool) -> int:
+        files = sorted(self.settings.folders.logs.glob("*.log"))
+        names = [file.stem for file in files]
+        if part and part not in names:
+            raise UserError(
+                f"there is no log of {part}",
+                f"There are logs of: {', '.join(names) or 'nothing yet'}.",
+                ("make logs S=scheduler",),
+            )
+        chosen = [str(file) for file in files if part in {None, file.stem}]
+        if not chosen:
+            print("there is no log yet; to start:   make up")
+            return 0
+        tail = ["tail", f"--lines={lines}", *(["--follow=name"] if following else []), *chosen]
+        return subprocess.run(tail, check=False).returncode
+
+    def restart(self, part: str) -> None:
+        # Whoever watches a process starts it again when it ends.
+        pid = self._states()[part]["pid"]
+        if pid:
+            os.kill(pid, signal.SIGTERM)
+
+    def run_airflow(self, command: Sequence[str], *, ports: Sequence[int] = ()) -> int:  # noqa: ARG002 # every port is this machine's own
+        environment = airflow_environment(self.settings)
+        del environment[MARK]
+        programs = python("airflow").parent
+        environment["PATH"] = f"{programs}:{environment.get('PATH', '')}"
+        return subprocess.run(list(command), cwd=ROOT, env=environment, check=False).returncode
+
+    def run_ingestion(self, arguments: Sequence[str]) -> int:
+        command = [str(python("postgres")), "-m", "local_ingestion", *arguments]
+        environment = {**base_environment(self.settings), **self.settings.warehouse_environment()}
+        del environment[MARK]
+        return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+    def psql(self, database: str, arguments: Sequence[str]) -> int:
+        return postgres.open_psql(self.settings, database, arguments)
+
+    def delete_data(self) -> None:
+        end_all(self.settings)
+        shutil.rmtree(self.settings.state, ignore_errors=True)
+
+    def describe_data(self) -> str:
+        return f"all data below {self.settings.state}"
