@@ -9,8 +9,8 @@ from contextlib import nullcontext
 
 import pytest
 
-from local_airflow.commands import NEEDED_MEGABYTES
 from local_airflow.install import check_space
+from local_airflow.native_mode import NEEDED_MEGABYTES
 from local_airflow.user_error import UserError
 from tests.local_airflow.native_stack import Stack
 
