@@ -1,67 +1,98 @@
-"""The account on this machine: what `dbt_cloud_jobs.yml` declares besides jobs."""
+"""The account on this machine, and what a run needs to know of it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from urllib.parse import unquote, urlsplit
 
-from local_dbt_cloud.declared_jobs import (
-    DeclaredAccount,
-    DeclaredConnection,
-    DeclaredEnvironment,
-    DeclaredProject,
-)
+from local_dbt_cloud.declared_jobs import DeclaredAccount
 from local_dbt_cloud.errors import NotFoundError
+from local_dbt_cloud.resource_store import Resource, Resources
+from local_dbt_cloud.settings import Warehouse
+from local_dbt_cloud.store import Store
+
+
+# The account has one user: whoever has the token.
+USER_ID = 70403103900061
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """`folder` is where dbt_project.yml is; None when no repository leads to a folder."""
+
+    id: int
+    name: str
+    description: str
+    repository_id: int | None
+    folder: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    id: int
+    project_id: int
+    name: str
+    dbt_version: str
+    deployment_type: str | None
+    connection_id: int | None
+    credentials_id: int | None
 
 
 @dataclass
 class Account:
-    """
-    `root` is the folder that project folders are relative to.
-
-    `created_at` is what every object of the account shows as its birth: a file that declares
-    them has none to tell.
-    """
+    """`declared` holds what no endpoint changes: the account itself."""
 
     declared: DeclaredAccount
-    root: Path
-    created_at: datetime
+    store: Store
+    warehouse: Warehouse
 
     @property
     def id(self) -> int:
         return self.declared.id
 
     @cached_property
-    def projects(self) -> dict[int, DeclaredProject]:
-        return {
-            project.id: project.model_copy(update={"folder": self.root / project.folder})
-            for project in self.declared.projects
-        }
+    def created_at(self) -> datetime:
+        """The moment of the first start."""
+        oldest, _ = self.store.projects.page({}, "created_at", 1, 0)
+        return oldest[0].created_at
 
-    @cached_property
-    def environments(self) -> dict[int, DeclaredEnvironment]:
-        return {e.id: e for project in self.projects.values() for e in project.environments}
+    def project(self, project_id: int) -> Project:
+        found = find(self.store.projects, project_id)
+        repository = self.store.repositories.find_active(found["repository_id"])
+        return Project(
+            id=found.id,
+            name=found.name,
+            description=found["description"],
+            repository_id=found["repository_id"],
+            folder=folder_of(repository, found["dbt_project_subdirectory"]),
+        )
 
-    @cached_property
-    def connections(self) -> dict[int, DeclaredConnection]:
-        return {connection.id: connection for connection in self.declared.connections}
-
-    def project(self, project_id: int) -> DeclaredProject:
-        return find(self.projects, project_id)
-
-    def environment(self, environment_id: int) -> DeclaredEnvironment:
-        return find(self.environments, environment_id)
-
-    def connection(self, connection_id: int) -> DeclaredConnection:
-        return find(self.connections, connection_id)
-
-
-Declared = TypeVar("Declared")
+    def environment(self, environment_id: int) -> Environment:
+        found = find(self.store.environments, environment_id)
+        return Environment(
+            id=found.id,
+            project_id=found["project_id"],
+            name=found.name,
+            dbt_version=found["dbt_version"],
+            deployment_type=found["deployment_type"],
+            connection_id=found["connection_id"],
+            credentials_id=found["credentials_id"],
+        )
 
 
-def find(declared: dict[int, Declared], identifier: int) -> Declared:
-    try:
-        return declared[identifier]
-    except KeyError:
-        raise NotFoundError from None
+def find(resources: Resources, identifier: int) -> Resource:
+    found = resources.find_active(identifier)
+    if found is None:
+        raise NotFoundError
+    return found
+
+
+def folder_of(repository: Resource | None, subdirectory: str | None) -> Path | None:
+    """The folder that a repository's URL leads to, when it is one on this machine."""
+    if repository is None:
+        return None
+    url = urlsplit(repository["remote_url"])
+    if url.scheme not in {"", "file"} or not url.path.startswith("/"):
+        return None
+    return Path(unquote(url.path)) / (subdirectory or "")

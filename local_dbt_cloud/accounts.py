@@ -1,4 +1,4 @@
-"""/accounts/"""
+"""/accounts/ (v2 and v3)"""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -7,13 +7,23 @@ from starlette.responses import JSONResponse
 
 from local_dbt_cloud.account import Account
 from local_dbt_cloud.dependencies import ACCOUNT_V2, AccountDep, BothSlashForms, ServicesDep
-from local_dbt_cloud.envelope import one
+from local_dbt_cloud.envelope import one, whole
 from local_dbt_cloud.evidence import CLI_FIXTURES, graded
 from local_dbt_cloud.run_execution import ACCOUNT_LIMIT_SECONDS
 from local_dbt_cloud.timestamps import iso
 
 
+RECORDED_LIST = f"{CLI_FIXTURES}/account_list_response.json"
+
 router = BothSlashForms(tags=["accounts"])
+
+
+@router.get("/api/v2/accounts/", openapi_extra=graded("R", RECORDED_LIST))
+@router.get("/api/v3/accounts/", openapi_extra=graded("C", "dbt-cloud-cli, dbtc, dbt-mcp"))
+def list_accounts(services: ServicesDep) -> JSONResponse:
+    """As recorded: filtered by the accounts of the token, and without a limit."""
+    account = services.account
+    return whole([account_view(account, services.settings.url)], {"pk__in": [account.id]})
 
 
 @router.get(

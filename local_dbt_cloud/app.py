@@ -9,18 +9,26 @@ from starlette.concurrency import run_in_threadpool
 
 from local_dbt_cloud import (
     VERSION,
+    account_connections,
     accounts,
+    adapters,
     artifacts,
+    connections,
+    credentials,
     environments,
+    job_definitions,
     jobs,
     local_controls,
     not_implemented,
     pages,
     projects,
+    repositories,
     runs,
+    users,
 )
 from local_dbt_cloud.account import Account
 from local_dbt_cloud.declared_jobs import DeclaredFile
+from local_dbt_cloud.declared_resources import list_declared
 from local_dbt_cloud.dependencies import Services
 from local_dbt_cloud.edge import AccessLog, Edge
 from local_dbt_cloud.errors import install_error_handlers
@@ -31,13 +39,21 @@ from local_dbt_cloud.store import Store
 from local_dbt_cloud.token_auth import TokenAuth
 
 
+# Routes are tried one after the other: what is polled comes first.
 ROUTERS = (
+    runs.router,
+    artifacts.router,
+    jobs.router,
+    job_definitions.router,
     accounts.router,
     projects.router,
     environments.router,
-    jobs.router,
-    runs.router,
-    artifacts.router,
+    connections.router,
+    account_connections.router,
+    credentials.router,
+    repositories.router,
+    adapters.router,
+    users.router,
     not_implemented.router,
     local_controls.router,
     pages.router,
@@ -70,8 +86,8 @@ def create_app(settings: Settings, declared: DeclaredFile) -> FastAPI:
 
 def create_services(settings: Settings, declared: DeclaredFile) -> Services:
     store = Store(settings.state / "dbt_cloud.sqlite")
-    store.declare_jobs(job.model_dump(mode="json") for job in declared.jobs.values())
-    account = Account(declared.local_dbt_cloud, settings.jobs.parent, store.created_at())
+    store.declare(list_declared(declared, settings.jobs.parent))
+    account = Account(declared.local_dbt_cloud, store, settings.warehouse)
     queue = RunQueue(settings, account, store)
     return Services(settings, account, store, queue, RunViews(settings, account, store, queue))
 

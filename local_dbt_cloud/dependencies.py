@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
 from local_dbt_cloud.account import Account
-from local_dbt_cloud.declared_jobs import DeclaredEnvironment, DeclaredProject
 from local_dbt_cloud.errors import NotFoundError, OtherAccountError
+from local_dbt_cloud.resource_store import Resource
 from local_dbt_cloud.run_queue import RunQueue
 from local_dbt_cloud.schemas import RunViews
 from local_dbt_cloud.settings import Settings
@@ -59,6 +59,15 @@ class BothSlashForms(APIRouter):
     def post(self, path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
         return self.api_route(path, methods=["POST"], **options)
 
+    def put(self, path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        return self.api_route(path, methods=["PUT"], **options)
+
+    def patch(self, path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        return self.api_route(path, methods=["PATCH"], **options)
+
+    def delete(self, path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        return self.api_route(path, methods=["DELETE"], **options)
+
 
 def find_services(request: Request) -> Services:
     services: Services = request.app.state.services
@@ -77,21 +86,25 @@ def find_account(account_id: Id, services: ServicesDep) -> Account:
 AccountDep = Annotated[Account, Depends(find_account)]
 
 
-def find_project(project_id: Id, account: AccountDep) -> DeclaredProject:
-    return account.project(project_id)
+def find_project(project_id: Id, account: AccountDep) -> Resource:
+    return found(account.store.projects.find_active(project_id))
 
 
-ProjectDep = Annotated[DeclaredProject, Depends(find_project)]
+ProjectDep = Annotated[Resource, Depends(find_project)]
 
 
-def find_environment(environment_id: Id, project: ProjectDep) -> DeclaredEnvironment:
-    for environment in project.environments:
-        if environment.id == environment_id:
-            return environment
-    raise NotFoundError
+def find_environment(environment_id: Id, account: AccountDep) -> Resource:
+    return found(account.store.environments.find_active(environment_id))
 
 
-EnvironmentDep = Annotated[DeclaredEnvironment, Depends(find_environment)]
+EnvironmentDep = Annotated[Resource, Depends(find_environment)]
+
+
+def found(resource: Resource | None, project: Resource | None = None) -> Resource:
+    """The resource, when there is one and, if it matters, when it is of the project."""
+    if resource is None or (project and resource["project_id"] != project.id):
+        raise NotFoundError
+    return resource
 
 
 def find_job(job_id: Id, account: AccountDep, services: ServicesDep) -> Job:  # noqa: ARG001 - the account is asked for so that another one is refused

@@ -15,6 +15,10 @@ def one(data: Any) -> JSONResponse:
     return JSONResponse({"status": SUCCESS, "data": data})
 
 
+def created(data: Any) -> JSONResponse:
+    return JSONResponse({"status": {**SUCCESS, "code": 201}, "data": data}, 201)
+
+
 def page(
     items: Sequence[Any], total: int, paging: Paging, filters: Mapping[str, Any]
 ) -> JSONResponse:
@@ -30,3 +34,10 @@ def page(
             },
         }
     )
+
+
+def whole(items: Sequence[Any], filters: Mapping[str, Any]) -> JSONResponse:
+    """A list that is never cut into pages."""
+    count = {"count": len(items), "total_count": len(items)}
+    extra = {"filters": dict(filters), "order_by": None, "pagination": count}
+    return JSONResponse({"status": SUCCESS, "data": items, "extra": extra})

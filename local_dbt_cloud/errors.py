@@ -42,8 +42,9 @@ class InvalidRequestError(ApiError):
     code = 400
     user_message = "The request was invalid. Please double check the provided data and try again."
 
-    def __init__(self, **data: str) -> None:
+    def __init__(self, developer_message: str = "", **data: Any) -> None:
         super().__init__(data)
+        self.developer_message = developer_message
         self.data = data
 
 

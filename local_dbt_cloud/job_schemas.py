@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from local_dbt_cloud.store import Job
+from local_dbt_cloud.job_schedule import HOURLY
+from local_dbt_cloud.stored_jobs import Job
 from local_dbt_cloud.timestamps import iso
 
 
@@ -25,16 +26,17 @@ COPIED = (
     "settings",
     "triggers",
     "triggers_on_draft_pr",
+    "schedule",
+    "lifecycle_webhooks",
+    "lifecycle_webhooks_url",
+    "force_node_selection",
 )
 # What the job endpoint has and this server gives no meaning: the values of a fresh job.
 UNUSED = {
-    "lifecycle_webhooks": False,
-    "lifecycle_webhooks_url": None,
     "run_failure_count": 0,
     "is_deferrable": False,
     "deactivated": False,
     "deactivation_reason": None,
-    "force_node_selection": None,
     "is_system": False,
     "is_fusion_ready_override": None,
     "fusion_readiness": None,
@@ -44,7 +46,6 @@ UNUSED = {
     "most_recent_run": None,
     "most_recent_completed_run": None,
 }
-HOURLY = "0 * * * *"
 
 
 def job_view(job: Job) -> dict[str, Any]:
@@ -63,11 +64,6 @@ def job_view(job: Job) -> dict[str, Any]:
         "state": job.state,
         "created_at": iso(job.created_at),
         "updated_at": iso(job.updated_at),
-        "schedule": {
-            "cron": cron,
-            "date": {"type": "custom_cron", "cron": cron},
-            "time": {"type": "every_hour", "interval": 1},
-        },
         "cron_humanized": "Every hour" if cron == HOURLY else cron,
         "next_run": None,
         "next_run_humanized": None,
@@ -99,14 +95,14 @@ def job_of_run(job: Job) -> dict[str, Any]:
         "run_failure_count": 0,
         "deferring_job_definition_id": definition["deferring_job_definition_id"],
         "deferring_environment_id": definition["deferring_environment_id"],
-        "lifecycle_webhooks": False,
-        "lifecycle_webhooks_url": None,
+        "lifecycle_webhooks": definition["lifecycle_webhooks"],
+        "lifecycle_webhooks_url": definition["lifecycle_webhooks_url"],
         "triggers": definition["triggers"],
         "settings": definition["settings"],
         "schedule": {
             "cron": definition["schedule"]["cron"],
-            "date": "custom_cron",
-            "time": "every_hour",
+            "date": definition["schedule"]["date"]["type"],
+            "time": definition["schedule"]["time"]["type"],
         },
         "is_deferrable": False,
         "job_type": definition["job_type"],

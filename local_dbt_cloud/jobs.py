@@ -13,29 +13,27 @@ from local_dbt_cloud.dependencies import (
     Services,
     ServicesDep,
 )
-from local_dbt_cloud.envelope import one, page
-from local_dbt_cloud.environment_schemas import environment_v2
+from local_dbt_cloud.envelope import one
+from local_dbt_cloud.environment_schemas import find_environment_v2
 from local_dbt_cloud.evidence import CLI_FIXTURES, OPENAPI_V2, graded
 from local_dbt_cloud.job_schemas import job_view
 from local_dbt_cloud.query_parameters import (
-    as_echoed,
     boolean,
     integer,
     integers,
-    read_filters,
-    read_paging,
     read_related,
     split_list,
     text,
 )
+from local_dbt_cloud.resource_lists import Listing
 from local_dbt_cloud.run_plan import RETRY
 from local_dbt_cloud.run_status import RunStatus
 from local_dbt_cloud.schemas import TRIGGER_FIELDS, why_not_retried
-from local_dbt_cloud.store import ACTIVE_STATE, DELETED_STATE, Job, Run
+from local_dbt_cloud.store import Job, Run
+from local_dbt_cloud.stored_jobs import to_job
 from local_dbt_cloud.trigger_request import TriggerRequest, read_optional_trigger, read_trigger
 
 
-STATES = {"active": ACTIVE_STATE, "1": ACTIVE_STATE, "deleted": DELETED_STATE, "2": DELETED_STATE}
 FILTERS = {
     "project_id": integer,
     "project_id__in": integers,
@@ -44,8 +42,14 @@ FILTERS = {
     "triggers_schedule": boolean,
     "dbt_version__in": split_list,
     "pk": integer,
+    "is_system": boolean,
+    "is_fusion_ready": boolean,
 }
-ORDERS = ("id", "name", "created_at", "updated_at", "project_id", "environment_id")
+LISTING = Listing(
+    FILTERS,
+    orders=("id", "name", "created_at", "updated_at", "project_id", "environment_id"),
+    always={"is_system": False, "is_fusion_ready": False},
+)
 ALWAYS_RELATED = frozenset({"trigger", "job"})
 
 TriggerDep = Annotated[TriggerRequest, Depends(read_trigger)]
@@ -54,25 +58,15 @@ OptionalTriggerDep = Annotated[TriggerRequest, Depends(read_optional_trigger)]
 router = BothSlashForms(prefix=f"{ACCOUNT_V2}/jobs", tags=["jobs"])
 
 
-def state(values: list[str]) -> str:
-    value = values[-1].strip().lower()
-    if value not in {"all", *STATES}:
-        raise ValueError
-    return value
-
-
 @router.get("/", openapi_extra=graded("R", f"{CLI_FIXTURES}/job_list_response.json"))
 def list_jobs(account: AccountDep, services: ServicesDep, request: Request) -> JSONResponse:
-    query = request.query_params
-    filters = read_filters(query, FILTERS)
-    wanted = read_filters(query, {"state": state}).get("state", "active")
-    paging = read_paging(query, ORDERS)
-    stored = filters if wanted == "all" else {**filters, "state": STATES[wanted]}
-    jobs, total = services.store.list_jobs(stored, paging.order_by, paging.limit, paging.offset)
-    related = read_related(query)
-    items = [view(job, services, related) for job in jobs]
-    effective = {"account_id": account.id, "state": wanted, **as_echoed(filters)}
-    return page(items, total, paging, effective)
+    related = read_related(request.query_params)
+    return LISTING.read(
+        request,
+        account.store.jobs,
+        lambda job: view(to_job(job), services, related),
+        {"account_id": account.id},
+    )
 
 
 @router.get(
@@ -138,7 +132,7 @@ def resume_run(services: Services, job: Job, failed: Run, trigger: TriggerReques
 def view(job: Job, services: Services, related: frozenset[str]) -> dict[str, Any]:
     shown = job_view(job)
     if "environment" in related:
-        shown["environment"] = environment_v2(services.account, job.project_id, job.environment_id)
+        shown["environment"] = find_environment_v2(services.account, job.environment_id)
     if "custom_environment_variables" in related:
         shown["custom_environment_variables"] = []
     if "most_recent_run" in related:

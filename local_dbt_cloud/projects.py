@@ -1,144 +1,108 @@
-"""/projects/ (v3)"""
+"""/projects/ (v2 and v3, which answer alike)"""
 
-from typing import Any
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
+from pydantic import AfterValidator, Field
 from starlette.responses import JSONResponse
 
-from local_dbt_cloud.account import Account
-from local_dbt_cloud.declared_jobs import DeclaredProject
 from local_dbt_cloud.dependencies import (
+    ACCOUNT_V2,
     ACCOUNT_V3,
     AccountDep,
     BothSlashForms,
     ProjectDep,
-    ServicesDep,
 )
-from local_dbt_cloud.envelope import one, page
-from local_dbt_cloud.evidence import CLI_FIXTURES, graded
-from local_dbt_cloud.query_parameters import (
-    as_echoed,
-    integer,
-    integers,
-    matches,
-    read_filters,
-    read_paging,
-    text,
-)
-from local_dbt_cloud.settings import Warehouse
-from local_dbt_cloud.timestamps import spaced
+from local_dbt_cloud.envelope import created, one
+from local_dbt_cloud.evidence import CLI_FIXTURES, OPENAPI_V2, graded
+from local_dbt_cloud.project_schemas import project_view
+from local_dbt_cloud.query_parameters import integer, integers, read_related, text
+from local_dbt_cloud.references import check_references
+from local_dbt_cloud.removal import remove_project
+from local_dbt_cloud.request_body import Identifier, Name, ResourceBody, body_of
+from local_dbt_cloud.resource_lists import Listing
+from local_dbt_cloud.resource_store import DELETED_STATE
 
 
-FILTERS = {
-    "name__icontains": text,
-    "pk": integer,
-    "pk__gt": integer,
-    "pk__in": integers,
-    "state": integer,
-}
-
-router = BothSlashForms(prefix=f"{ACCOUNT_V3}/projects", tags=["projects"])
+LISTING = Listing({"name__icontains": text, "pk": integer, "pk__gt": integer, "pk__in": integers})
+V2, V3 = f"{ACCOUNT_V2}/projects", f"{ACCOUNT_V3}/projects"
 
 
-@router.get("/", openapi_extra=graded("R", f"{CLI_FIXTURES}/project_list_response.json"))
-def list_projects(account: AccountDep, services: ServicesDep, request: Request) -> JSONResponse:
-    filters = read_filters(request.query_params, FILTERS)
-    paging = read_paging(request.query_params, ("id", "name"))
-    views = [
-        project_view(account, project, services.settings.warehouse)
-        for project in account.projects.values()
-    ]
-    found = [view for view in views if matches(view, filters)]
-    order_by = paging.order_by
-    found.sort(key=lambda view: view[order_by.removeprefix("-")], reverse=order_by[0] == "-")
-    items = found[paging.offset : paging.offset + paging.limit]
-    return page(items, len(found), paging, {"account_id": account.id, **as_echoed(filters)})
+def stay_inside(path: str) -> str:
+    """A folder of the repository, not one above or beside it."""
+    if path.startswith(("/", "~")) or "\0" in path or ".." in path.split("/"):
+        raise ValueError(f"'{path}' is not a folder inside the repository")
+    return path
 
 
+Subdirectory = Annotated[str, AfterValidator(stay_inside)]
+
+
+class ProjectBody(ResourceBody):
+    name: Name
+    description: str | None = None
+    connection_id: Identifier | None = None
+    repository_id: Identifier | None = None
+    semantic_layer_config_id: Identifier | None = None
+    dbt_project_subdirectory: Subdirectory | None = None
+    docs_job_id: Identifier | None = None
+    freshness_job_id: Identifier | None = None
+    type: Annotated[int, Field(ge=0, le=1)] = 0
+
+
+BodyDep = Annotated[ProjectBody, Depends(body_of(ProjectBody))]
+
+router = BothSlashForms(tags=["projects"])
+
+
+@router.get(f"{V2}/", openapi_extra=graded("D", OPENAPI_V2))
+@router.get(f"{V3}/", openapi_extra=graded("R", f"{CLI_FIXTURES}/project_list_response.json"))
+def list_projects(account: AccountDep, request: Request) -> JSONResponse:
+    related = read_related(request.query_params)
+    return LISTING.read(
+        request,
+        account.store.projects,
+        lambda project: project_view(account, project, related),
+        {"account_id": account.id},
+    )
+
+
+@router.post(f"{V2}/", openapi_extra=graded("D", OPENAPI_V2))
+@router.post(f"{V3}/", openapi_extra=graded("R", f"{CLI_FIXTURES}/project_create_response.json"))
+def create_project(account: AccountDep, body: BodyDep) -> JSONResponse:
+    definition = body.definition(account.id)
+    check_references(account.store, definition)
+    project = account.store.projects.add(definition, body.state)
+    return created(project_view(account, project))
+
+
+@router.get(f"{V2}/{{project_id}}/", openapi_extra=graded("D", OPENAPI_V2))
 @router.get(
-    "/{project_id}/", openapi_extra=graded("R", f"{CLI_FIXTURES}/project_get_response.json")
+    f"{V3}/{{project_id}}/",
+    openapi_extra=graded("R", f"{CLI_FIXTURES}/project_get_response.json"),
 )
-def read_project(account: AccountDep, project: ProjectDep, services: ServicesDep) -> JSONResponse:
-    return one(project_view(account, project, services.settings.warehouse))
+def read_project(account: AccountDep, project: ProjectDep, request: Request) -> JSONResponse:
+    return one(project_view(account, project, read_related(request.query_params)))
 
 
-def project_view(
-    account: Account, project: DeclaredProject, warehouse: Warehouse
-) -> dict[str, Any]:
-    connection_id = project.environments[0].connection_id if project.environments else None
-    return {
-        "id": project.id,
-        "name": project.name,
-        "account_id": account.id,
-        "description": project.description,
-        "connection_id": connection_id,
-        "repository_id": project.repository_id,
-        "semantic_layer_config_id": None,
-        "skipped_setup": False,
-        "state": 1,
-        "dbt_project_subdirectory": None,
-        "connection": connection_id and connection_view(account, project, connection_id, warehouse),
-        "repository": repository_view(account, project),
-        "group_permissions": [],
-        "docs_job_id": None,
-        "freshness_job_id": None,
-        "docs_job": None,
-        "freshness_job": None,
-        "created_at": spaced(account.created_at),
-        "updated_at": spaced(account.created_at),
-        "environments": None,
-        "fusion_readiness": None,
-        "default_version": None,
-        "type": 0,
-    }
+@router.post(f"{V2}/{{project_id}}/", openapi_extra=graded("D", OPENAPI_V2))
+@router.post(
+    f"{V3}/{{project_id}}/",
+    openapi_extra=graded("R", f"{CLI_FIXTURES}/project_update_response.json"),
+)
+def replace_project(account: AccountDep, project: ProjectDep, body: BodyDep) -> JSONResponse:
+    definition = body.definition(account.id)
+    check_references(account.store, definition)
+    replaced = account.store.projects.change(project.id, lambda _: definition)
+    if body.state == DELETED_STATE:
+        replaced = remove_project(account.store, replaced)
+    return one(project_view(account, replaced))
 
 
-def connection_view(
-    account: Account, project: DeclaredProject, connection_id: int, warehouse: Warehouse
-) -> dict[str, Any]:
-    connection = account.connection(connection_id)
-    return {
-        "id": connection.id,
-        "account_id": account.id,
-        "project_id": project.id,
-        "name": connection.name,
-        "type": connection.type,
-        "created_by_id": None,
-        "created_by_service_token_id": None,
-        "details": {
-            "hostname": warehouse.host,
-            # dbt Cloud has no `host`; Airflow's OpenLineage looks for it and fails without.
-            "host": warehouse.host,
-            "dbname": warehouse.database,
-            "port": warehouse.port,
-            "tunnel_enabled": False,
-        },
-        "state": 1,
-        "created_at": spaced(account.created_at),
-        "updated_at": spaced(account.created_at),
-    }
-
-
-def repository_view(account: Account, project: DeclaredProject) -> dict[str, Any]:
-    return {
-        "id": project.repository_id,
-        "account_id": account.id,
-        "project_id": project.id,
-        "full_name": project.name,
-        "remote_url": project.folder.as_uri(),
-        "remote_backend": None,
-        "git_clone_strategy": "local_folder",
-        "deploy_key_id": None,
-        "repository_credentials_id": None,
-        "github_installation_id": None,
-        "pull_request_url_template": None,
-        "state": 1,
-        "created_at": spaced(account.created_at),
-        "updated_at": spaced(account.created_at),
-        "deploy_key": None,
-        "github_repo": None,
-        "name": project.name,
-        "git_provider_id": None,
-        "gitlab": None,
-        "git_provider": None,
-    }
+@router.delete(f"{V2}/{{project_id}}/", openapi_extra=graded("D", OPENAPI_V2))
+@router.delete(
+    f"{V3}/{{project_id}}/",
+    openapi_extra=graded("R", f"{CLI_FIXTURES}/project_delete_response.json"),
+)
+def delete_project(account: AccountDep, project: ProjectDep) -> JSONResponse:
+    return one(project_view(account, remove_project(account.store, project)))

@@ -79,6 +79,20 @@ def parse(name: str, values: list[str], parser: Parser) -> Any:
         ) from None
 
 
+def state(values: list[str]) -> str:
+    """`active`, `deleted` or `all`; the first two also by their numbers."""
+    value = values[-1].strip().lower()
+    value = {"1": "active", "2": "deleted"}.get(value, value)
+    if value not in {"active", "deleted", "all"}:
+        raise ValueError
+    return value
+
+
+def read_state(query: QueryParams) -> str:
+    found: str = read_filters(query, {"state": state}).get("state", "active")
+    return found
+
+
 def read_related(query: QueryParams) -> frozenset[str]:
     """What `include_related` asks for; unknown names stay in and change nothing."""
     return frozenset(split_list(query.getlist("include_related")))
@@ -113,22 +127,3 @@ def echo(value: Any) -> Any:
     if isinstance(value, list):
         return [echo(item) for item in value]
     return str(value) if isinstance(value, datetime) else value
-
-
-def matches(item: Mapping[str, Any], filters: Mapping[str, Any]) -> bool:
-    """Whether something that is not in a table fits the filters."""
-    return all(matches_one(item, name, value) for name, value in filters.items())
-
-
-def matches_one(item: Mapping[str, Any], name: str, wanted: Any) -> bool:
-    field, _, lookup = name.partition("__")
-    value = item.get("id" if field == "pk" else field)
-    match lookup:
-        case "in":
-            return value in wanted
-        case "gt":
-            return value is not None and value > wanted
-        case "icontains":
-            return str(wanted).lower() in str(value).lower()
-        case _:
-            return bool(value == wanted)

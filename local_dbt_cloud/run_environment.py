@@ -1,6 +1,6 @@
 """What dbt Cloud tells a run about itself, through the process environment of dbt."""
 
-from local_dbt_cloud.declared_jobs import DeclaredEnvironment
+from local_dbt_cloud.account import Environment
 from local_dbt_cloud.store import Run
 
 
@@ -8,7 +8,7 @@ from local_dbt_cloud.store import Run
 METADATA_PREFIX = "DBT_ENV_CUSTOM_ENV_"
 
 
-def describe_run(run: Run, environment: DeclaredEnvironment, account_id: int) -> dict[str, str]:
+def describe_run(run: Run, environment: Environment, account_id: int) -> dict[str, str]:
     """The DBT_CLOUD_* variables, and the same again for the artifacts."""
     facts = {
         "DBT_CLOUD_ACCOUNT_ID": str(account_id),

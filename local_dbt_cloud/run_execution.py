@@ -265,7 +265,7 @@ class RunExecution:
                 self.preparation.environment,
                 self.account.id,
             ),
-            PASSWORD_VARIABLE: self.settings.warehouse.password,
+            PASSWORD_VARIABLE: self.preparation.password,
             "DBT_PROFILE": PROFILE,
             "DBT_PROFILES_DIR": str(self.folder.profiles),
             "DBT_TARGET_PATH": str(self.folder.target),

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from local_dbt_cloud.account import Account
-from local_dbt_cloud.environment_schemas import environment_v2
+from local_dbt_cloud.environment_schemas import find_environment_v2
 from local_dbt_cloud.job_schemas import job_of_run
 from local_dbt_cloud.run_folder import RunFolder, read_log
 from local_dbt_cloud.run_queue import RunQueue
@@ -78,8 +78,8 @@ class RunViews:
         if "job" in related:
             job = self.store.find_job(run.job_id)
             view["job"] = job and job_of_run(job)
-        if "environment" in related and run.environment_id in self.account.environments:
-            view["environment"] = environment_v2(self.account, run.project_id, run.environment_id)
+        if "environment" in related:
+            view["environment"] = find_environment_v2(self.account, run.environment_id)
         folder = RunFolder(self.settings.state / "runs" / str(run.id))
         view["run_steps"] = [
             step_view(step, self.account.id, folder, whole_log="debug_logs" in related)

@@ -1,5 +1,5 @@
 """
-What is remembered between requests, and over a restart: jobs, runs and their steps.
+What is remembered between requests, and over a restart: what the account holds, runs, their steps.
 
 Every method is one transaction and safe to call from any thread.
 """
@@ -10,30 +10,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, create_engine, event, func, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Row, func, insert, select, update
 
+from local_dbt_cloud import resource_defaults as defaults
+from local_dbt_cloud import resource_tables as tables
+from local_dbt_cloud.database import open_database
+from local_dbt_cloud.resource_store import ACTIVE_STATE, DELETED_STATE, Definition, Resources
 from local_dbt_cloud.run_status import ACTIVE, UNFINISHED, RunStatus
-from local_dbt_cloud.stored_filters import condition, ordering
-from local_dbt_cloud.tables import FIRST_RUN_ID, FIRST_STEP_ID, jobs, metadata, runs, steps
+from local_dbt_cloud.stored_filters import read_page
+from local_dbt_cloud.stored_jobs import Job, to_job
+from local_dbt_cloud.tables import runs, steps
 from local_dbt_cloud.timestamps import now
-from local_dbt_cloud.user_error import UserError
 
 
-ACTIVE_STATE, DELETED_STATE = 1, 2
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    id: int
-    project_id: int
-    environment_id: int
-    name: str
-    state: int
-    created_at: datetime
-    updated_at: datetime
-    declared: bool
-    definition: dict[str, Any]
+__all__ = ["ACTIVE_STATE", "DELETED_STATE", "Job", "Run", "Step", "Store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,68 +69,40 @@ class Step:
 
 class Store:
     def __init__(self, path: Path) -> None:
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.engine = open_engine(path)
-        except (OSError, SQLAlchemyError) as error:
-            raise UserError(
-                f"the local dbt Cloud's state in {path} cannot be opened",
-                f"Opening it gave: {' '.join(str(getattr(error, 'orig', error)).split())}.",
-                ("make reset   (deletes runs and logs)", "or set LOCAL_DBT_CLOUD_STATE"),
-            ) from None
+        self.engine = engine = open_database(path)
+        self.projects = Resources(engine, tables.projects, defaults.PROJECT)
+        self.environments = Resources(engine, tables.environments, defaults.ENVIRONMENT)
+        self.connections = Resources(engine, tables.connections, defaults.CONNECTION)
+        self.credentials = Resources(engine, tables.credentials, defaults.CREDENTIALS)
+        self.repositories = Resources(engine, tables.repositories, defaults.REPOSITORY)
+        self.adapters = Resources(engine, tables.adapters, defaults.ADAPTER)
+        self.jobs = Resources(engine, tables.jobs, defaults.JOB)
+        self.environment_variables = Resources(
+            engine, tables.environment_variables, defaults.ENVIRONMENT_VARIABLE
+        )
 
     def close(self) -> None:
         self.engine.dispose()
 
-    def created_at(self) -> datetime:
-        """When the oldest job was declared: the birth of everything that a file declares."""
-        with self.engine.connect() as reader:
-            oldest = reader.execute(select(jobs.c.created_at).order_by(jobs.c.created_at)).first()
-        return oldest[0] if oldest else now()
+    def declare(self, declared: Mapping[str, Mapping[int, Definition]]) -> None:
+        """Take over, by kind and id, what the file says that it did not say before."""
+        with self.engine.begin() as transaction:
+            for kind, definitions in declared.items():
+                resources: Resources = getattr(self, kind)
+                resources.declare(transaction, definitions)
 
     # Jobs
 
-    def declare_jobs(self, definitions: Iterable[Mapping[str, Any]]) -> None:
-        """Make the declared jobs what the file says; delete, softly, those that it dropped."""
-        with self.engine.begin() as transaction:
-            forgotten = update(jobs).where(jobs.c.declared).values(state=DELETED_STATE)
-            transaction.execute(forgotten)
-            for definition in definitions:
-                self._declare_job(transaction, dict(definition))
-
-    def _declare_job(self, transaction: Connection, definition: dict[str, Any]) -> None:
-        before = transaction.execute(
-            select(jobs).where(jobs.c.id == definition["linked_id"])
-        ).first()
-        moment = now()
-        values = {
-            "project_id": definition["project_id"],
-            "environment_id": definition["environment_id"],
-            "name": definition["name"],
-            "state": ACTIVE_STATE,
-            "declared": True,
-            "definition": definition,
-            "updated_at": moment,
-        }
-        if before is None:
-            values |= {"id": definition["linked_id"], "created_at": moment}
-            transaction.execute(insert(jobs).values(values))
-            return
-        if before.definition == definition:
-            values["updated_at"] = before.updated_at
-        transaction.execute(update(jobs).where(jobs.c.id == before.id).values(values))
-
     def find_job(self, job_id: int) -> Job | None:
         """A deleted job is still found: its runs outlive it."""
-        with self.engine.connect() as reader:
-            row = reader.execute(select(jobs).where(jobs.c.id == job_id)).first()
-        return None if row is None else to_job(row)
+        found = self.jobs.find(job_id)
+        return to_job(found) if found else None
 
     def list_jobs(
         self, filters: Mapping[str, Any], order_by: str, limit: int, offset: int
     ) -> tuple[list[Job], int]:
-        rows, total = self._list(jobs, filters, order_by, limit, offset)
-        return [to_job(row) for row in rows], total
+        jobs, total = self.jobs.page(filters, order_by, limit, offset)
+        return [to_job(job) for job in jobs], total
 
     # Runs
 
@@ -171,7 +133,7 @@ class Store:
     def list_runs(
         self, filters: Mapping[str, Any], order_by: str, limit: int, offset: int
     ) -> tuple[list[Run], int]:
-        rows, total = self._list(runs, filters, order_by, limit, offset)
+        rows, total = read_page(self.engine, runs, filters, order_by, limit, offset)
         return [to_run(row) for row in rows], total
 
     def unfinished_runs(self) -> list[Run]:
@@ -231,44 +193,9 @@ class Store:
             transaction.execute(update(steps).where(steps.c.finished_at.is_(None)).values(ended))
         return ids
 
-    def _list(
-        self, table: Any, filters: Mapping[str, Any], order_by: str, limit: int, offset: int
-    ) -> tuple[list[Row[Any]], int]:
-        where = [condition(table, name, value) for name, value in filters.items()]
-        page = select(table).where(*where).order_by(*ordering(table, order_by))
-        with self.engine.connect() as reader:
-            rows = list(reader.execute(page.limit(limit).offset(offset)).all())
-            count = select(func.count()).select_from(table).where(*where)
-            total = reader.execute(count).scalar_one()
-        return rows, total
-
-
-def open_engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 10})
-    event.listen(engine, "connect", prepare_connection)
-    with engine.begin() as transaction:
-        metadata.create_all(transaction)
-        for name, first in (("runs", FIRST_RUN_ID), ("steps", FIRST_STEP_ID)):
-            transaction.exec_driver_sql(
-                "insert into sqlite_sequence (name, seq) select ?, ?"
-                " where not exists (select 1 from sqlite_sequence where name = ?)",
-                (name, first - 1, name),
-            )
-    return engine
-
-
-def prepare_connection(connection: Any, _record: Any) -> None:
-    # A reader never waits for the writer, and a commit survives the death of this process.
-    connection.execute("pragma journal_mode = wal")
-    connection.execute("pragma synchronous = normal")
-
-
-def to_job(row: Row[Any]) -> Job:
-    return Job(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-
 
 def to_run(row: Row[Any]) -> Run:
-    values = dict(row._mapping)  # noqa: SLF001 - as above
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
     return Run(**values | {"status": RunStatus(values["status"])})
 
 

@@ -1,13 +1,13 @@
 """A filter of the API (`status__in`, `created_at__range`, …) as a condition on a table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, UnaryExpression, false
+from sqlalchemy import ColumnElement, Engine, Row, Table, UnaryExpression, false, func, select
 
 
 # The wire's names for columns, where they differ.
-COLUMNS = {"pk": "id", "job_definition_id": "job_id"}
+COLUMNS = {"pk": "id", "job_definition_id": "job_id", "triggers_schedule": "triggers__schedule"}
 
 
 LOOKUPS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
@@ -19,11 +19,26 @@ LOOKUPS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
 }
 
 
+def read_page(
+    engine: Engine,
+    table: Table,
+    filters: Mapping[str, Any],
+    order_by: str,
+    limit: int,
+    offset: int,
+) -> tuple[list[Row[Any]], int]:
+    """The rows of one page, and how many match in all."""
+    where = [condition(table, name, value) for name, value in filters.items()]
+    page = select(table).where(*where).order_by(*ordering(table, order_by))
+    with engine.connect() as reader:
+        rows = list(reader.execute(page.limit(limit).offset(offset)).all())
+        count = select(func.count()).select_from(table).where(*where)
+        total = reader.execute(count).scalar_one()
+    return rows, total
+
+
 def condition(table: Table, name: str, value: Any) -> ColumnElement[bool]:
     field, _, lookup = name.partition("__")
-    if field == "triggers_schedule":
-        found: ColumnElement[bool] = table.c.definition["triggers"]["schedule"].as_boolean()
-        return found.is_(value)
     column = find_column(table, field)
     if column is None:
         return false()  # nothing here has that property, so nothing matches it
@@ -31,7 +46,7 @@ def condition(table: Table, name: str, value: Any) -> ColumnElement[bool]:
 
 
 def find_column(table: Table, field: str) -> ColumnElement[Any] | None:
-    return table.c.get(COLUMNS.get(field, field))
+    return table.c.get(field) if field in table.c else table.c.get(COLUMNS.get(field, field))
 
 
 def ordering(table: Table, order_by: str) -> list[UnaryExpression[Any]]:

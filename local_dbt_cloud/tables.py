@@ -45,22 +45,6 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 metadata = MetaData()
 
-jobs = Table(
-    "jobs",
-    metadata,
-    Column("id", BigInteger, primary_key=True),
-    Column("project_id", BigInteger, nullable=False),
-    Column("environment_id", BigInteger, nullable=False),
-    Column("name", String, nullable=False),
-    Column("state", Integer, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("updated_at", UtcDateTime, nullable=False),
-    # Declared jobs follow dbt_cloud_jobs.yml at every start; others live only here.
-    Column("declared", Boolean, nullable=False),
-    # The definition in the format of dbt-jobs-as-code, `linked_id` included.
-    Column("definition", JSON, nullable=False),
-)
-
 runs = Table(
     "runs",
     metadata,

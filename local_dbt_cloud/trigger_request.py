@@ -1,16 +1,15 @@
 """What a client may say when it triggers a run."""
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from local_dbt_cloud.declared_jobs import check_command
 from local_dbt_cloud.errors import InvalidRequestError
+from local_dbt_cloud.request_body import describe, read_json_object
 
 
-MAX_BODY_BYTES = 1_000_000
 Command = Annotated[str, Field(min_length=1), AfterValidator(check_command)]
 Number = Annotated[int, Field(ge=0, lt=2**63)]
 # These become a schema, a target and a git revision: names, not SQL or options. ASCII by name,
@@ -58,29 +57,3 @@ async def read_optional_trigger(request: Request) -> TriggerRequest:
     content = await read_json_object(request)
     cause = content.get("cause")
     return TriggerRequest(cause=cause if isinstance(cause, str) and cause else None)
-
-
-async def read_json_object(request: Request) -> dict[str, Any]:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise InvalidRequestError(body=f"larger than {MAX_BODY_BYTES} bytes")
-    if not body.strip():
-        return {}
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        raise InvalidRequestError(body="not valid JSON") from None
-    if not isinstance(content, dict):
-        raise InvalidRequestError(body="expected a dictionary")
-    return content
-
-
-def describe(error: ValidationError) -> dict[str, str]:
-    """The first complaint about each field."""
-    details: dict[str, str] = {}
-    for detail in error.errors():
-        message = detail["msg"].removeprefix("Value error, ")
-        details.setdefault(str(detail["loc"][0]), message)
-    return details

@@ -742,9 +742,9 @@ class TestErrors:
         [
             ("GET", "v3/groups/"),
             ("GET", "v2/no/such/thing"),
-            ("POST", "v2/jobs/"),
-            ("DELETE", f"v2/jobs/{JOB}"),
-            ("POST", "v3/projects/"),
+            ("GET", "v2/licenses/"),
+            ("PATCH", "v2/"),
+            ("POST", "v2/"),
         ],
     )
     def test_not_implemented(self, server, method, path):

@@ -1,0 +1,97 @@
+"""Turns what `dbt_cloud_jobs.yml` declares into the resources that the API shows."""
+
+from pathlib import Path
+
+from local_dbt_cloud.declared_jobs import DeclaredFile, DeclaredJob, DeclaredProject
+from local_dbt_cloud.job_types import derive_job_type
+from local_dbt_cloud.resource_store import Definition
+
+
+Definitions = dict[int, Definition]
+
+
+def list_declared(declared: DeclaredFile, root: Path) -> dict[str, Definitions]:
+    """By kind and id; `root` is the folder that the folders of projects are relative to."""
+    account = declared.local_dbt_cloud
+    projects = account.projects
+    return {
+        "connections": {
+            connection.id: {
+                "name": connection.name,
+                "project_id": None,
+                "type": connection.type,
+                "adapter_version": f"{connection.type}_v0",
+                "config": {},
+            }
+            for connection in account.connections
+        },
+        "projects": {project.id: declare_project(project) for project in projects},
+        "repositories": {
+            project.repository_id: declare_repository(project, root) for project in projects
+        },
+        "environments": {
+            identifier: definition
+            for project in projects
+            for identifier, definition in declare_environments(project).items()
+        },
+        "credentials": {
+            environment.credentials_id: {
+                "project_id": project.id,
+                "type": "postgres",
+                "threads": None,
+                "username": None,
+                "default_schema": environment.schema_name,
+                "target_name": "default",
+            }
+            for project in projects
+            for environment in project.environments
+        },
+        "jobs": {job.linked_id: declare_job(job) for job in declared.jobs.values()},
+    }
+
+
+def declare_project(project: DeclaredProject) -> Definition:
+    first = project.environments[0] if project.environments else None
+    return {
+        "name": project.name,
+        "description": project.description,
+        "connection_id": first and first.connection_id,
+        "repository_id": project.repository_id,
+        "dbt_project_subdirectory": None,
+    }
+
+
+def declare_repository(project: DeclaredProject, root: Path) -> Definition:
+    return {
+        "project_id": project.id,
+        "full_name": project.name,
+        "remote_url": (root / project.folder).as_uri(),
+        "git_clone_strategy": "local_folder",
+    }
+
+
+def declare_environments(project: DeclaredProject) -> Definitions:
+    return {
+        environment.id: {
+            "project_id": project.id,
+            "name": environment.name,
+            "connection_id": environment.connection_id,
+            "credentials_id": environment.credentials_id,
+            "dbt_version": environment.dbt_version,
+            "type": "deployment",
+            "deployment_type": environment.deployment_type,
+            "supports_docs": True,
+        }
+        for environment in project.environments
+    }
+
+
+def declare_job(job: DeclaredJob) -> Definition:
+    definition = job.model_dump(mode="json", exclude={"linked_id"})
+    cron = job.schedule.cron
+    definition["schedule"] = {
+        "cron": cron,
+        "date": {"type": "custom_cron", "cron": cron},
+        "time": {"type": "every_hour", "interval": 1},
+    }
+    return definition | {"job_type": derive_job_type(job.job_type, definition["triggers"])}

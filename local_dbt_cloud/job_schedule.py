@@ -1,0 +1,80 @@
+"""The schedule of a job: a date and a time in words, and the cron expression that they mean."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from local_dbt_cloud.request_body import RequestBody, missing
+
+
+HOURLY = "0 * * * *"
+Cron = Annotated[str, Field(pattern=r"^\s*(\S+\s+){4}\S+\s*$")]
+Hour = Annotated[int, Field(ge=0, le=23)]
+Weekday = Annotated[int, Field(ge=0, le=6)]
+
+
+class Date(RequestBody):
+    type: Literal["every_day", "days_of_week", "custom_cron", "interval_cron"]
+    days: list[Weekday] | None = None
+    cron: Cron | None = None
+
+    @model_validator(mode="after")
+    def check_days(self) -> "Date":
+        if self.type == "days_of_week" and not self.days:
+            raise missing("days")
+        return self
+
+
+class Time(RequestBody):
+    type: Literal["every_hour", "at_exact_hours"]
+    interval: Annotated[int, Field(ge=1, le=23)] | None = None
+    hours: list[Hour] | None = None
+
+    @model_validator(mode="after")
+    def check_hours(self) -> "Time":
+        if self.type == "at_exact_hours" and not self.hours:
+            raise missing("hours")
+        return self
+
+
+class ScheduleBody(RequestBody):
+    """Without a word, a schedule is every hour; whether it counts, `triggers.schedule` says."""
+
+    cron: Cron | None = None
+    date: Date | None = None
+    time: Time | None = None
+
+    def complete(self) -> dict[str, Any]:
+        """As the API shows it: every part, and the cron expression that the parts mean."""
+        cron = self._cron()
+        date: dict[str, Any] = {"type": "custom_cron" if self.cron else "every_day"}
+        if self.date:
+            date = self.date.model_dump(exclude_none=True)
+        if date["type"] in {"custom_cron", "interval_cron"}:
+            date.setdefault("cron", cron)
+        time: dict[str, Any] = {"type": "every_hour", "interval": 1}
+        if self.time:
+            time = self.time.model_dump(exclude_none=True)
+        if time["type"] == "every_hour":
+            time.setdefault("interval", 1)
+        return {"cron": cron, "date": date, "time": time}
+
+    def _cron(self) -> str:
+        if self.date is None:
+            return self.cron or HOURLY
+        if self.date.type in {"custom_cron", "interval_cron"}:
+            return self.date.cron or self.cron or HOURLY
+        days = "*" if self.date.type == "every_day" else join(self.date.days or [])
+        return f"0 {self._hours()} * * {days}"
+
+    def _hours(self) -> str:
+        if self.time is None:
+            return "*"
+        if self.time.type == "at_exact_hours":
+            return join(self.time.hours or [])
+        interval = self.time.interval or 1
+        return "*" if interval == 1 else f"*/{interval}"
+
+
+def join(numbers: list[int]) -> str:
+    return ",".join(str(number) for number in sorted(set(numbers)))
