@@ -19,7 +19,7 @@ from local_dbt_cloud.dependencies import (
     found,
 )
 from local_dbt_cloud.envelope import created, one
-from local_dbt_cloud.errors import InvalidRequestError
+from local_dbt_cloud.errors import InvalidDataError, InvalidRequestError
 from local_dbt_cloud.evidence import OPENAPI_V3, graded
 from local_dbt_cloud.query_parameters import boolean, text
 from local_dbt_cloud.request_body import Identifier, Name, read_json_object
@@ -143,7 +143,7 @@ def validate(model: type[BaseModel], content: dict[str, Any], account_id: int) -
     try:
         given = model.model_validate(content).model_dump(exclude_unset=True)
     except ValidationError as error:
-        raise invalid(error) from None
+        raise InvalidDataError(str(error)) from None
     if given.pop("account_id", account_id) != account_id:
         raise InvalidRequestError(account_id=f"'{content['account_id']}' is not this account")
     return given
@@ -156,9 +156,4 @@ def check_config(adapter_version: str, config: dict[str, Any]) -> dict[str, Any]
     try:
         return PostgresConfig.model_validate(config).model_dump(exclude_none=True)
     except ValidationError as error:
-        raise invalid(error) from None
-
-
-def invalid(error: ValidationError) -> InvalidRequestError:
-    """As recorded: the validator's whole text, for developers."""
-    return InvalidRequestError(f"Invalid request data: {error}")
+        raise InvalidDataError(str(error)) from None

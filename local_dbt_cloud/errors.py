@@ -42,10 +42,18 @@ class InvalidRequestError(ApiError):
     code = 400
     user_message = "The request was invalid. Please double check the provided data and try again."
 
-    def __init__(self, developer_message: str = "", **data: Any) -> None:
+    def __init__(self, **data: Any) -> None:
         super().__init__(data)
-        self.developer_message = developer_message
         self.data = data
+
+
+class InvalidDataError(InvalidRequestError):
+    """How newer endpoints say it: the validator's whole text, for developers."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.developer_message = f"Invalid request data: {text}"
+        self.data = None
 
 
 class InvalidTokenError(ApiError):

@@ -15,6 +15,7 @@ from local_dbt_cloud.dependencies import (
 )
 from local_dbt_cloud.envelope import one
 from local_dbt_cloud.environment_schemas import find_environment_v2
+from local_dbt_cloud.environment_variable_schemas import variable_view
 from local_dbt_cloud.evidence import CLI_FIXTURES, OPENAPI_V2, graded
 from local_dbt_cloud.job_schemas import job_view
 from local_dbt_cloud.query_parameters import (
@@ -134,7 +135,10 @@ def view(job: Job, services: Services, related: frozenset[str]) -> dict[str, Any
     if "environment" in related:
         shown["environment"] = find_environment_v2(services.account, job.environment_id)
     if "custom_environment_variables" in related:
-        shown["custom_environment_variables"] = []
+        variables = services.store.environment_variables.active(job_definition_id=job.id)
+        shown["custom_environment_variables"] = [
+            variable_view(services.account, variable) for variable in variables
+        ]
     if "most_recent_run" in related:
         shown["most_recent_run"] = most_recent(services, job, {})
     if "most_recent_completed_run" in related:

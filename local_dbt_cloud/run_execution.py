@@ -26,6 +26,7 @@ from local_dbt_cloud.run_plan import (
 from local_dbt_cloud.run_preparation import CLONE, Log, PreparationError, RunPreparation
 from local_dbt_cloud.run_status import RunStatus
 from local_dbt_cloud.run_steps import StepRefusedError, invocation_name, parse_command
+from local_dbt_cloud.run_variables import effective_variables
 from local_dbt_cloud.settings import Settings
 from local_dbt_cloud.store import Run, Store
 from local_dbt_cloud.timestamps import now
@@ -260,6 +261,7 @@ class RunExecution:
     def _process_env(self) -> dict[str, str]:
         return {
             **inherited_process_env(),
+            **effective_variables(self.store, self.run),
             **describe_run(
                 self.store.find_run(self.run.id) or self.run,
                 self.preparation.environment,
