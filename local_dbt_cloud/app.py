@@ -18,6 +18,7 @@ from local_dbt_cloud import (
     environment_variables,
     environment_variables_bulk,
     environments,
+    job_artifacts,
     job_definitions,
     jobs,
     local_controls,
@@ -26,7 +27,9 @@ from local_dbt_cloud import (
     projects,
     repositories,
     runs,
+    steps,
     users,
+    webhooks,
 )
 from local_dbt_cloud.account import Account
 from local_dbt_cloud.declared_jobs import DeclaredFile
@@ -39,13 +42,17 @@ from local_dbt_cloud.schemas import RunViews
 from local_dbt_cloud.settings import LOCAL_HOST_NAMES, Settings
 from local_dbt_cloud.store import Store
 from local_dbt_cloud.token_auth import TokenAuth
+from local_dbt_cloud.webhook_delivery import WebhookDelivery
+from local_dbt_cloud.webhook_events import RunEvents
 
 
 # Routes are tried one after the other: what is polled comes first.
 ROUTERS = (
     runs.router,
     artifacts.router,
+    steps.router,
     jobs.router,
+    job_artifacts.router,
     job_definitions.router,
     accounts.router,
     projects.router,
@@ -58,6 +65,7 @@ ROUTERS = (
     repositories.router,
     adapters.router,
     users.router,
+    webhooks.router,
     not_implemented.router,
     local_controls.router,
     pages.router,
@@ -93,13 +101,18 @@ def create_services(settings: Settings, declared: DeclaredFile) -> Services:
     store.declare(list_declared(declared, settings.jobs.parent))
     account = Account(declared.local_dbt_cloud, store, settings.warehouse)
     queue = RunQueue(settings, account, store)
-    return Services(settings, account, store, queue, RunViews(settings, account, store, queue))
+    delivery = WebhookDelivery(store.webhooks, settings)
+    store.listeners.append(RunEvents(account.id, delivery.wake))
+    views = RunViews(settings, account, store, queue)
+    return Services(settings, account, store, queue, views, delivery)
 
 
 @asynccontextmanager
 async def run_the_queue(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
+    services.webhooks.open()
     services.queue.open()
     yield
     await run_in_threadpool(services.queue.close)
+    await run_in_threadpool(services.webhooks.close)
     services.store.close()

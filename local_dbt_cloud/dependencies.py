@@ -14,6 +14,7 @@ from local_dbt_cloud.run_queue import RunQueue
 from local_dbt_cloud.schemas import RunViews
 from local_dbt_cloud.settings import Settings
 from local_dbt_cloud.store import ACTIVE_STATE, Job, Run, Store
+from local_dbt_cloud.webhook_delivery import WebhookDelivery
 
 
 ACCOUNT_V2 = "/api/v2/accounts/{account_id}"
@@ -34,6 +35,7 @@ class Services:
     store: Store
     queue: RunQueue
     views: RunViews
+    webhooks: WebhookDelivery
 
 
 class BothSlashForms(APIRouter):

@@ -105,10 +105,12 @@ class Paging:
     order_by: str
 
 
-def read_paging(query: QueryParams, orders: tuple[str, ...] = ("id",)) -> Paging:
+def read_paging(
+    query: QueryParams, orders: tuple[str, ...] = ("id",), limit: int = MAX_LIMIT
+) -> Paging:
     """A limit above 100 is cut to 100 and echoed so, which keeps the clients' page loops right."""
     given = read_filters(query, {"limit": integer, "offset": integer, "order_by": text})
-    limit, offset = given.get("limit", MAX_LIMIT), given.get("offset", 0)
+    limit, offset = given.get("limit", limit), given.get("offset", 0)
     order_by: str = given.get("order_by", "id")
     if limit < 1 or offset < 0 or order_by.removeprefix("-") not in orders:
         wrong = "limit" if limit < 1 else "offset" if offset < 0 else "order_by"

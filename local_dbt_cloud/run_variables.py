@@ -1,4 +1,4 @@
-"""The environment variables of a run: the project's, the environment's, the job's; the last wins."""
+"""A run's environment variables: the project's, the environment's, the job's; the last wins."""
 
 from collections.abc import Iterable
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -35,6 +36,8 @@ class Settings:
     dbt: Path
     jobs: Path
     cause_required: bool
+    webhook_retry_seconds: float
+    webhook_failures: int
     warehouse: Warehouse
 
     @classmethod
@@ -59,6 +62,12 @@ class Settings:
             dbt=dbt,
             jobs=Path(process_env.get("LOCAL_DBT_CLOUD_JOBS", "dbt_cloud_jobs.yml")).absolute(),
             cause_required=read_switch(process_env, "LOCAL_DBT_CLOUD_CAUSE_REQUIRED"),
+            webhook_retry_seconds=read_number(
+                process_env, "LOCAL_DBT_CLOUD_WEBHOOK_RETRY_SECONDS", "5"
+            ),
+            webhook_failures=int(
+                read_number(process_env, "LOCAL_DBT_CLOUD_WEBHOOK_FAILURES", "1000")
+            ),
             warehouse=read_warehouse(process_env),
         )
 
@@ -96,6 +105,18 @@ def read_port(process_env: Mapping[str, str], name: str, default: str) -> int:
         f"{name}={value} is not a port",
         "A port is a whole number from 1 to 65535.",
         (f"set {name} to such a number, for example {name}=8443",),
+    )
+
+
+def read_number(process_env: Mapping[str, str], name: str, default: str) -> float:
+    value = process_env.get(name, "").strip() or default
+    with suppress(ValueError):
+        if 0 < (number := float(value)) < float("inf"):
+            return number
+    raise UserError(
+        f"{name}={value} is not a number above 0",
+        "It says how long or how often.",
+        (f"set {name} to such a number, for example {name}={default}",),
     )
 
 

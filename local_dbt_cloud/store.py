@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from local_dbt_cloud import resource_defaults as defaults
 from local_dbt_cloud import resource_tables as tables
@@ -21,6 +21,7 @@ from local_dbt_cloud.stored_filters import read_page
 from local_dbt_cloud.stored_jobs import Job, to_job
 from local_dbt_cloud.tables import runs, steps
 from local_dbt_cloud.timestamps import now
+from local_dbt_cloud.webhook_store import WebhookStore
 
 
 __all__ = ["ACTIVE_STATE", "DELETED_STATE", "Job", "Run", "Step", "Store"]
@@ -67,8 +68,17 @@ class Step:
     finished_at: datetime | None
 
 
+class RunListener(Protocol):
+    """`note` is part of the transaction that changes a run's status; `committed` comes after it."""
+
+    def note(self, transaction: Connection, run: Run) -> None: ...
+
+    def committed(self) -> None: ...
+
+
 class Store:
     def __init__(self, path: Path) -> None:
+        self.listeners: list[RunListener] = []
         self.engine = engine = open_database(path)
         self.projects = Resources(engine, tables.projects, defaults.PROJECT)
         self.environments = Resources(engine, tables.environments, defaults.ENVIRONMENT)
@@ -80,6 +90,7 @@ class Store:
         self.environment_variables = Resources(
             engine, tables.environment_variables, defaults.ENVIRONMENT_VARIABLE
         )
+        self.webhooks = WebhookStore(engine)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -123,7 +134,11 @@ class Store:
         unfinished = (runs.c.id == run_id) & runs.c.status.in_(UNFINISHED)
         change = update(runs).where(unfinished).values({**values, "updated_at": now()})
         with self.engine.begin() as transaction:
-            return transaction.execute(change).rowcount == 1
+            changed = transaction.execute(change).rowcount == 1
+            if changed and "status" in values:
+                self._tell(transaction, [run_id])
+        self._told()
+        return changed
 
     def find_run(self, run_id: int) -> Run | None:
         with self.engine.connect() as reader:
@@ -168,6 +183,11 @@ class Store:
         with self.engine.begin() as transaction:
             transaction.execute(change.values(status=status, finished_at=moment, updated_at=moment))
 
+    def find_step(self, step_id: int) -> Step | None:
+        with self.engine.connect() as reader:
+            row = reader.execute(select(steps).where(steps.c.id == step_id)).first()
+        return None if row is None else to_step(row)
+
     def list_steps(self, run_ids: Iterable[int]) -> dict[int, list[Step]]:
         """By run, its steps in their order; every run has an entry."""
         found: dict[int, list[Step]] = {run_id: [] for run_id in run_ids}
@@ -191,7 +211,22 @@ class Store:
                 .values(**ended, status_message=reason, retry_not_supported_reason=reason_code)
             )
             transaction.execute(update(steps).where(steps.c.finished_at.is_(None)).values(ended))
+            self._tell(transaction, ids)
+        self._told()
         return ids
+
+    # Who wants to know when the status of a run changes
+
+    def _tell(self, transaction: Connection, run_ids: Iterable[int]) -> None:
+        if not self.listeners:
+            return
+        for row in transaction.execute(select(runs).where(runs.c.id.in_(set(run_ids)))).all():
+            for listener in self.listeners:
+                listener.note(transaction, to_run(row))
+
+    def _told(self) -> None:
+        for listener in self.listeners:
+            listener.committed()
 
 
 def to_run(row: Row[Any]) -> Run:
