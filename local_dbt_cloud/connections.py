@@ -110,7 +110,7 @@ def delete_connection(
 
 
 def used_connections(account: Account, project: Resource) -> list[int]:
-    own = {each.id for each in account.store.connections.active(project_id=project.id)}
+    own = {each.id for each in account.store.connections.every(project_id=project.id)}
     environments = account.store.environments.active(project_id=project.id)
     used = {each["connection_id"] for each in environments} | {project["connection_id"]}
     return sorted(own | used - {None})

@@ -70,10 +70,14 @@ class Resources:
 
     def active(self, **filters: Any) -> list[Resource]:
         """All that are not deleted, by id."""
+        return self.every(**filters, state=ACTIVE_STATE)
+
+    def every(self, **filters: Any) -> list[Resource]:
+        """Also those that are deleted."""
         where = [condition(self.table, name, value) for name, value in filters.items()]
-        query = select(self.table).where(self.table.c.state == ACTIVE_STATE, *where)
+        query = select(self.table).where(*where).order_by(self.table.c.id)
         with self.engine.connect() as reader:
-            rows = reader.execute(query.order_by(self.table.c.id)).all()
+            rows = reader.execute(query).all()
         return [self._to_resource(row) for row in rows]
 
     def add(self, definition: Definition, state: int = ACTIVE_STATE) -> Resource:

@@ -62,7 +62,8 @@ class WebhookStore:
     def page(self, table: Table, limit: int, offset: int, **where: str) -> tuple[list[Record], int]:
         """The newest first."""
         conditions = [table.c[name] == value for name, value in where.items()]
-        rows = select(table).where(*conditions).order_by(table.c.id.desc())
+        since = table.c.dispatched_at if table is receipts else table.c.created_at
+        rows = select(table).where(*conditions).order_by(since.desc(), table.c.id.desc())
         count = select(func.count()).select_from(table).where(*conditions)
         with self.engine.connect() as reader:
             found = reader.execute(rows.limit(limit).offset(offset)).mappings().all()

@@ -73,6 +73,14 @@ def server(make_server) -> Iterator[Server]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def shared_server(make_server) -> Iterator[Server]:
+    """A server for tests that create what they need and leave the declared jobs alone."""
+    server = make_server(declare(job(JOB, "Build tiny", "dbt build"))).start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def fresh_server(make_server) -> Iterator[Callable[..., Server]]:
     """Start servers of a test's own; they are stopped with the test."""

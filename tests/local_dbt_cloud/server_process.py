@@ -56,6 +56,8 @@ if arguments[0] != "deps":
     results = dict(metadata=dict(env=dict()), args=dict(which=arguments[0]), results=[result])
     (target / "run_results.json").write_text(json.dumps(results))
     (target / "manifest.json").write_text("{{}}")
+    seen = dict((name, value) for name, value in os.environ.items() if name.startswith("DBT_"))
+    (target / "seen_variables.json").write_text(json.dumps(seen))
 print("12:00:01  " + ("Encountered an error:" if failed else "Done."), flush=True)
 sys.exit(failed)
 """
@@ -211,6 +213,13 @@ class Server:
         """The data of a GET that must succeed."""
         answer = self.request("GET", path, params=params)
         assert answer.status_code == 200, answer.text
+        return answer.json()["data"]
+
+    def send(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
+        """The data of an answer that must have this status."""
+        answer = self.request(method, path, json=body)
+        assert answer.status_code == status, answer.text
+        assert answer.json()["status"]["code"] == status
         return answer.json()["data"]
 
     def trigger(self, job_id: int = JOB, **body: Any) -> dict[str, Any]:
