@@ -13,6 +13,7 @@ from local_dbt_cloud.dependencies import (
     BothSlashForms,
     Id,
     ServicesDep,
+    find_account,
 )
 from local_dbt_cloud.envelope import one, page
 from local_dbt_cloud.errors import NotFoundError
@@ -21,6 +22,7 @@ from local_dbt_cloud.query_parameters import read_paging
 from local_dbt_cloud.timestamps import iso, spaced
 
 
+ORDERS = ("id", "email", "first_name", "last_name", "fullname", "created_at")
 EMAIL, FIRST_NAME, LAST_NAME = "local@localhost", "Local", "User"
 
 
@@ -42,11 +44,16 @@ def who_am_i(services: ServicesDep) -> JSONResponse:
 @router.get(f"{ACCOUNT_V2}/users/", openapi_extra=graded("D", OPENAPI_V2))
 @router.get(f"{ACCOUNT_V3}/users/", openapi_extra=graded("D", OPENAPI_V3))
 def list_users(account: AccountDep, request: Request) -> JSONResponse:
-    paging = read_paging(request.query_params)
+    paging = read_paging(request.query_params, ORDERS)
     users = [user_view(account)][paging.offset :]
     return page(users, 1, paging, {"account_id": account.id})
 
 
+@router.get(
+    f"{ACCOUNT_V2}/users/{{user_id}}/",
+    dependencies=[*ONLY_USER, Depends(find_account)],
+    openapi_extra=graded("C", "dbtc, get_user"),
+)
 @router.get(
     "/api/v2/users/{user_id}/", dependencies=ONLY_USER, openapi_extra=graded("D", OPENAPI_V2)
 )

@@ -15,10 +15,10 @@ from local_dbt_cloud.errors import NotFoundError
 from local_dbt_cloud.evidence import OPENAPI_V3, graded
 from local_dbt_cloud.query_parameters import read_paging
 from local_dbt_cloud.request_body import Identifier, Name, ResourceBody, body_of
+from local_dbt_cloud.webhook_sample import sample_event
 from local_dbt_cloud.webhook_schemas import event_view, receipt_view, subscription_view
 from local_dbt_cloud.webhook_store import Record, WebhookStore
 from local_dbt_cloud.webhook_tables import events, receipts, subscriptions
-from local_dbt_cloud.webhook_sample import sample_event
 
 
 DOCS = "docs.getdbt.com docs/deploy/webhooks"

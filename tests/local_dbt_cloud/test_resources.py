@@ -398,7 +398,8 @@ class TestAccountsAndUsers:
 
         assert isinstance(who["id"], int)
         assert server.client.get(path).json()["data"] == who
-        assert server.get("v2/users/") == server.get("v3/users") == [who]
+        assert server.get(f"v2/users/{who['id']}") == who
+        assert server.get("v2/users/", order_by="email") == server.get("v3/users") == [who]
         assert server.get(f"v3/users/{who['id']}/")["email"] == who["email"]
         assert server.client.get(f"/api/v3/users/{who['id']}/credentials/").json()["data"] == []
 
