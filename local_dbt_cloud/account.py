@@ -11,6 +11,7 @@ from local_dbt_cloud.errors import NotFoundError
 from local_dbt_cloud.resource_store import Resource, Resources
 from local_dbt_cloud.settings import Warehouse
 from local_dbt_cloud.store import Store
+from local_dbt_cloud.timestamps import now
 
 
 # The account has one user: whoever has the token.
@@ -55,7 +56,7 @@ class Account:
     def created_at(self) -> datetime:
         """The moment of the first start."""
         oldest, _ = self.store.projects.page({}, "created_at", 1, 0)
-        return oldest[0].created_at
+        return oldest[0].created_at if oldest else now()
 
     def project(self, project_id: int) -> Project:
         found = find(self.store.projects, project_id)

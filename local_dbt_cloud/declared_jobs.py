@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from local_dbt_cloud.run_steps import parse_command
 from local_dbt_cloud.user_error import UserError
 
 
 Id = Annotated[int, Field(gt=0, lt=2**63)]
+VARIABLE_NAME = r"^DBT_[A-Z0-9_]{1,250}$"
 
 
 def check_command(text: str) -> str:
@@ -37,6 +38,18 @@ class DeclaredConnection(Declared):
     type: Literal["postgres"] = "postgres"
 
 
+def as_text(value: Any) -> Any:
+    """YAML's numbers and switches, as a shell would write them."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+VariableName = Annotated[str, Field(pattern=VARIABLE_NAME)]
+# A secret belongs in no file: set it over the API.
+Variables = dict[VariableName, Annotated[str, BeforeValidator(as_text), Field(min_length=1)]]
+
+
 class DeclaredEnvironment(Declared):
     id: Id
     name: str
@@ -45,6 +58,7 @@ class DeclaredEnvironment(Declared):
     schema_name: str = Field(alias="schema")
     dbt_version: str = "1.11.0-latest"
     deployment_type: Literal["production", "staging"] | None = "production"
+    environment_variables: Variables = {}
 
 
 class DeclaredProject(Declared):
@@ -55,6 +69,7 @@ class DeclaredProject(Declared):
     description: str = ""
     folder: Path
     repository_id: Id
+    environment_variables: Variables = {}
     environments: tuple[DeclaredEnvironment, ...]
 
 
@@ -117,6 +132,7 @@ class DeclaredJob(Declared):
     triggers_on_draft_pr: bool = False
     job_type: Literal["scheduled", "merge", "ci", "other"] = "scheduled"
     job_completion_trigger_condition: dict[str, Any] | None = None
+    custom_environment_variables: tuple[Variables, ...] = ()
 
 
 class DeclaredFile(BaseModel):
@@ -186,9 +202,12 @@ def find_contradictions(declared: DeclaredFile) -> list[str]:
 
 def list_ids(declared: DeclaredFile) -> dict[str, list[int]]:
     account = declared.local_dbt_cloud
+    environments = [each for project in account.projects for each in project.environments]
     return {
         "jobs": [job.linked_id for job in declared.jobs.values()],
         "projects": [project.id for project in account.projects],
-        "environments": [e.id for project in account.projects for e in project.environments],
+        "environments": [environment.id for environment in environments],
+        "credentials": [environment.credentials_id for environment in environments],
         "connections": [connection.id for connection in account.connections],
+        "repositories": [project.repository_id for project in account.projects],
     }

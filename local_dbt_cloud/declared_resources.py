@@ -1,5 +1,7 @@
 """Turns what `dbt_cloud_jobs.yml` declares into the resources that the API shows."""
 
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 
 from local_dbt_cloud.declared_jobs import DeclaredFile, DeclaredJob, DeclaredProject
@@ -8,6 +10,7 @@ from local_dbt_cloud.resource_store import Definition
 
 
 Definitions = dict[int, Definition]
+FIRST_DECLARED_VARIABLE_ID = 70403120000001
 
 
 def list_declared(declared: DeclaredFile, root: Path) -> dict[str, Definitions]:
@@ -47,6 +50,7 @@ def list_declared(declared: DeclaredFile, root: Path) -> dict[str, Definitions]:
             for environment in project.environments
         },
         "jobs": {job.linked_id: declare_job(job) for job in declared.jobs.values()},
+        "environment_variables": declare_variables(declared),
     }
 
 
@@ -87,7 +91,8 @@ def declare_environments(project: DeclaredProject) -> Definitions:
 
 
 def declare_job(job: DeclaredJob) -> Definition:
-    definition = job.model_dump(mode="json", exclude={"linked_id"})
+    left_out = {"linked_id", "custom_environment_variables"}
+    definition = job.model_dump(mode="json", exclude=left_out)
     cron = job.schedule.cron
     definition["schedule"] = {
         "cron": cron,
@@ -95,3 +100,31 @@ def declare_job(job: DeclaredJob) -> Definition:
         "time": {"type": "every_hour", "interval": 1},
     }
     return definition | {"job_type": derive_job_type(job.job_type, definition["triggers"])}
+
+
+def declare_variables(declared: DeclaredFile) -> Definitions:
+    """Those of projects, of environments, and of jobs; a file gives them no ids, so we do."""
+    definitions: list[Definition] = []
+    for project in declared.local_dbt_cloud.projects:
+        scope: Definition = {"project_id": project.id, "type": "project"}
+        definitions += in_scope(scope, project.environment_variables)
+        for environment in project.environments:
+            scope = {"project_id": project.id, "type": "environment"}
+            scope["environment_id"] = environment.id
+            definitions += in_scope(scope, environment.environment_variables)
+    for job in declared.jobs.values():
+        scope = {"project_id": job.project_id, "type": "job", "job_definition_id": job.linked_id}
+        for variables in job.custom_environment_variables:
+            definitions += in_scope(scope, variables)
+    return {id_of_variable(definition): definition for definition in definitions}
+
+
+def in_scope(scope: Definition, variables: Mapping[str, str]) -> list[Definition]:
+    return [{**scope, "name": name, "value": value} for name, value in variables.items()]
+
+
+def id_of_variable(definition: Definition) -> int:
+    """The same at every start, and above all ids that the API gives."""
+    scope = [str(value) for key, value in sorted(definition.items()) if key != "value"]
+    digest = sha256("/".join(scope).encode()).digest()
+    return FIRST_DECLARED_VARIABLE_ID + int.from_bytes(digest[:4], "big")

@@ -3,10 +3,11 @@
 from typing import Annotated, Literal
 
 from fastapi import Depends, Request
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from starlette.responses import JSONResponse
 
 from local_dbt_cloud.account import USER_ID, Account
+from local_dbt_cloud.declared_jobs import VariableName
 from local_dbt_cloud.dependencies import (
     ACCOUNT_V3,
     AccountDep,
@@ -27,8 +28,6 @@ from local_dbt_cloud.run_variables import by_name, variables_by_scope
 
 
 PREFIX = f"{ACCOUNT_V3}/projects/{{project_id}}/environment-variables"
-VARIABLE_NAME = r"^DBT_[A-Z0-9_]{1,250}$"
-VariableName = Annotated[str, Field(pattern=VARIABLE_NAME)]
 JOBS_AS_CODE = "dbt-labs/dbt-jobs-as-code client/__init__.py"
 TERRAFORM = "dbt-labs/terraform-provider-dbtcloud pkg/dbt_cloud/environment_variable.go"
 # Which id a variable of such a type must name.

@@ -13,9 +13,10 @@ from fastapi import Depends
 from starlette.responses import JSONResponse
 
 from local_dbt_cloud.account import Account
+from local_dbt_cloud.declared_jobs import VARIABLE_NAME
 from local_dbt_cloud.dependencies import AccountDep, BothSlashForms, ProjectDep
 from local_dbt_cloud.envelope import one
-from local_dbt_cloud.environment_variables import PREFIX, TERRAFORM, VARIABLE_NAME
+from local_dbt_cloud.environment_variables import PREFIX, TERRAFORM
 from local_dbt_cloud.errors import InvalidRequestError, NotFoundError
 from local_dbt_cloud.evidence import graded
 from local_dbt_cloud.request_body import MISSING, read_json_object

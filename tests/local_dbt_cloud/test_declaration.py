@@ -89,3 +89,28 @@ def test_an_id_that_the_api_has_given_away(restart, capfd):
     assert f"the id {made} is taken among the jobs" in server.log
     assert "Traceback" not in server.log
     server.process = None
+
+
+def test_variables_of_the_file(restart):
+    """Projects, environments and jobs declare variables; a job does as dbt-jobs-as-code has it."""
+    own = [{"DBT_SIZE": "large"}, {"DBT_FAST": True}]
+    declared = declare(job(JOB, "Build", "dbt build", custom_environment_variables=own))
+    project = declared["local_dbt_cloud"]["projects"][0]
+    project["environment_variables"] = {"DBT_SIZE": "small", "DBT_MONTHS": 3}
+    project["environments"][0]["environment_variables"] = {"DBT_SIZE": "medium"}
+    server = restart(declared)
+    path = f"v3/projects/{PROJECT}/environment-variables/job/"
+
+    def values():
+        return {
+            name: {scope: value["value"] for scope, value in scopes.items()}
+            for name, scopes in server.get(path, job_definition_id=JOB).items()
+        }
+
+    assert values() == {
+        "DBT_FAST": {"job": "true"},
+        "DBT_MONTHS": {"project": "3"},
+        "DBT_SIZE": {"project": "small", "environment": "medium", "job": "large"},
+    }
+    server = restart(declare(job(JOB, "Build", "dbt build", custom_environment_variables=own[:1])))
+    assert values() == {"DBT_SIZE": {"job": "large"}}
