@@ -36,9 +36,9 @@ class Settings:
     dbt: Path
     jobs: Path
     cause_required: bool
-    webhook_retry_seconds: float
-    webhook_failures: int
     warehouse: Warehouse
+    webhook_retry_seconds: float = 5
+    webhook_failures: int = 1000
 
     @classmethod
     def read(cls, process_env: Mapping[str, str] = os.environ) -> Self:

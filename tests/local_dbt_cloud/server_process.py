@@ -31,7 +31,8 @@ NO_WAREHOUSE = {
 }
 
 # What stands in for dbt where dbt itself is not the point. `--select hold` goes on until a file
-# called `release` is beside the project or a signal comes, `--select fail` fails.
+# called `release` is beside the project or a signal comes, `--select fail` fails, and
+# `--select tell` leaves its process environment as an artifact.
 STAND_IN = """\
 #!{python} -S
 import json, os, pathlib, signal, sys, time
@@ -56,8 +57,8 @@ if arguments[0] != "deps":
     results = dict(metadata=dict(env=dict()), args=dict(which=arguments[0]), results=[result])
     (target / "run_results.json").write_text(json.dumps(results))
     (target / "manifest.json").write_text("{{}}")
-    seen = dict((name, value) for name, value in os.environ.items() if name.startswith("DBT_"))
-    (target / "seen_variables.json").write_text(json.dumps(seen))
+if "tell" in arguments:
+    (target / "process_env.json").write_text(json.dumps(dict(os.environ)))
 print("12:00:01  " + ("Encountered an error:" if failed else "Done."), flush=True)
 sys.exit(failed)
 """

@@ -230,7 +230,7 @@ class TestInARun:
                 "project_id": PROJECT,
                 "environment_id": environment,
                 "name": "Variables",
-                "execute_steps": ["dbt build"],
+                "execute_steps": ["dbt build --select tell"],
             },
             201,
         )["id"]
@@ -250,7 +250,7 @@ class TestInARun:
         run = server.finish(server.trigger(job)["id"])
         for variable in made:
             server.send("DELETE", f"{path}{variable['id']}/")
-        seen = server.request("GET", f"v2/runs/{run['id']}/artifacts/seen_variables.json").json()
+        seen = server.request("GET", f"v2/runs/{run['id']}/artifacts/process_env.json").json()
 
         assert run["status"] == 10
         assert {name: seen[name] for name in ("DBT_ONE", "DBT_TWO", "DBT_THREE")} == {

@@ -3,12 +3,12 @@
 import sys
 import threading
 import time
-from datetime import UTC, datetime
 
 import pytest
 
 from local_dbt_cloud.account import Account
 from local_dbt_cloud.declared_jobs import DeclaredFile
+from local_dbt_cloud.declared_resources import list_declared
 from local_dbt_cloud.run_controls import RunControls, StandIn
 from local_dbt_cloud.run_folder import RunFolder
 from local_dbt_cloud.run_plan import CANCELLED, End, timed_out
@@ -68,8 +68,8 @@ def make_queue(tmp_path):
         )
         declared = DeclaredFile.model_validate(declare(job(JOB, "Build", "dbt build")))
         store = Store(settings.state / "dbt_cloud.sqlite")
-        store.declare_jobs(each.model_dump(mode="json") for each in declared.jobs.values())
-        account = Account(declared.local_dbt_cloud, tmp_path, datetime.now(UTC))
+        store.declare(list_declared(declared, tmp_path))
+        account = Account(declared.local_dbt_cloud, store, warehouse)
         queue = RunQueue(settings, account, store, controls)
         queue.open()
         queues.append(queue)
