@@ -31,6 +31,8 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
+    """`branch` is the one that its runs check out; None for what the project's folder holds."""
+
     id: int
     project_id: int
     name: str
@@ -38,6 +40,7 @@ class Environment:
     deployment_type: str | None
     connection_id: int | None
     credentials_id: int | None
+    branch: str | None
 
 
 @dataclass
@@ -79,6 +82,7 @@ class Account:
             deployment_type=found["deployment_type"],
             connection_id=found["connection_id"],
             credentials_id=found["credentials_id"],
+            branch=found["custom_branch"] if found["use_custom_branch"] else None,
         )
 
 

@@ -37,6 +37,7 @@ from local_dbt_cloud.removal import remove_environment
 from local_dbt_cloud.request_body import Identifier, Name, ResourceBody, body_of
 from local_dbt_cloud.resource_lists import Listing
 from local_dbt_cloud.resource_store import DELETED_STATE, Definition, Resource
+from local_dbt_cloud.trigger_request import Revision
 
 
 FILTERS_V2 = {
@@ -72,7 +73,7 @@ class EnvironmentBody(ResourceBody):
     extended_attributes_id: Identifier | None = None
     repository_id: Identifier | None = None
     use_custom_branch: bool = False
-    custom_branch: str | None = None
+    custom_branch: Revision | None = None
     dbt_project_subdirectory: Subdirectory | None = None
     supports_docs: bool = False
     enable_model_query_history: bool = False

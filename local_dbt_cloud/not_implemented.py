@@ -8,13 +8,14 @@ Cloud did not have them.
 from fastapi import Request
 from starlette.responses import Response
 
-from local_dbt_cloud.dependencies import ACCOUNT_V2, BothSlashForms
+from local_dbt_cloud.dependencies import ACCOUNT_V2, ACCOUNT_V3, BothSlashForms
 from local_dbt_cloud.errors import NotImplementedHereError
 
 
 ENDPOINTS = (
     (f"{ACCOUNT_V2}/", ["POST", "PATCH"]),
     ("/api/v2/users/{user_id}/", ["POST"]),
+    (f"{ACCOUNT_V3}/connections/test/", ["POST"]),
     ("/api/v3/users/{user_id}/credentials/", ["POST"]),
 )
 

@@ -42,7 +42,7 @@ class RunPreparation:
     def clone(self, store: Store, log: Log) -> None:
         """Raise `PreparationError` when there is no such project or commit."""
         source, trigger = self.project.folder, self.run.trigger
-        revision = trigger["git_sha"] or trigger["git_branch"]
+        revision = trigger["git_sha"] or trigger["git_branch"] or self.environment.branch
         log(f"Cloning into '{self.folder.project}'...")
         if source is None:
             raise PreparationError("the project has no repository that is a folder here")
@@ -62,7 +62,7 @@ class RunPreparation:
 
     def _clone_revision(self, source: Path, revision: str) -> git_repository.Commit:
         sha = git_repository.extract(source, revision, self.folder.project)
-        return git_repository.Commit(self.run.trigger["git_branch"], sha)
+        return git_repository.Commit(self.run.trigger["git_branch"] or self.environment.branch, sha)
 
     def _copy_folder(self, source: Path, log: Log) -> git_repository.Commit:
         self.folder.copy_project(source)

@@ -745,6 +745,7 @@ class TestErrors:
             ("GET", "v2/licenses/"),
             ("PATCH", "v2/"),
             ("POST", "v2/"),
+            ("POST", "v3/connections/test/"),
         ],
     )
     def test_not_implemented(self, server, method, path):
