@@ -45,6 +45,7 @@ LISTING = Listing(
     },
     always=OFF,
 )
+REMOVABLE = frozenset({"private_link_endpoint_id", "oauth_configuration_id"})
 AdapterVersion = Literal[
     "apache_spark_v0", "athena_v0", "bigquery_v0", "bigquery_v1", "databricks_spark_v0",
     "databricks_v0", "fabric_v0", "postgres_v0", "redshift_v0", "salesforce_v0", "snowflake_v0",
@@ -140,13 +141,14 @@ def delete_connection(account: AccountDep, connection: ConnectionDep) -> JSONRes
 
 
 def validate(model: type[BaseModel], content: dict[str, Any], account_id: int) -> Definition:
+    """What was given; null takes away only what can be away."""
     try:
         given = model.model_validate(content).model_dump(exclude_unset=True)
     except ValidationError as error:
         raise InvalidDataError(str(error)) from None
     if given.pop("account_id", account_id) != account_id:
         raise InvalidRequestError(account_id=f"'{content['account_id']}' is not this account")
-    return given
+    return {key: value for key, value in given.items() if value is not None or key in REMOVABLE}
 
 
 def check_config(adapter_version: str, config: dict[str, Any]) -> dict[str, Any]:

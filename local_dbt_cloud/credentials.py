@@ -23,7 +23,7 @@ from local_dbt_cloud.resource_store import Resource
 from local_dbt_cloud.trigger_request import SchemaName, TargetName
 
 
-LISTING = Listing({})
+LISTING = Listing({}, orders=("id", "created_at", "updated_at"))
 
 router = BothSlashForms(
     prefix=f"{ACCOUNT_V3}/projects/{{project_id}}/credentials", tags=["credentials"]

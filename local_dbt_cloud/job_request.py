@@ -13,7 +13,6 @@ from local_dbt_cloud.trigger_request import TargetName
 
 Command = Annotated[str, Field(min_length=1), AfterValidator(check_command)]
 JobType = Literal["ci", "scheduled", "other", "merge", "exposure_sync", "adaptive", "hybrid"]
-NO_TRIGGERS = {"github_webhook": False, "git_provider_webhook": False, "schedule": False}
 
 
 class Triggers(RequestBody):
@@ -58,7 +57,7 @@ class JobBody(ResourceBody):
     deferring_environment_id: Identifier | None = None
     deferring_job_definition_id: Identifier | None = None
     execute_steps: list[Command] | None = None
-    execution: Execution = Execution()
+    execution: Execution | None = None
     generate_docs: bool | None = None
     run_generate_sources: bool | None = None
     run_lint: bool | None = None
@@ -66,10 +65,10 @@ class JobBody(ResourceBody):
     run_compare_changes: bool | None = None
     compare_changes_flags: str | None = None
     cost_optimization_features: list[Name] | None = None
-    settings: Settings = Settings()
-    triggers: Triggers = Triggers()
+    settings: Settings | None = None
+    triggers: Triggers | None = None
     triggers_on_draft_pr: bool | None = None
-    schedule: ScheduleBody = ScheduleBody()
+    schedule: ScheduleBody | None = None
     job_type: JobType | None = None
     job_completion_trigger_condition: CompletionTrigger | None = None
     lifecycle_webhooks: bool | None = None
@@ -80,10 +79,10 @@ class JobBody(ResourceBody):
         given = super().definition(account_id)
         given |= {
             "account_id": account_id,
-            "execution": self.execution.model_dump(),
-            "settings": self.settings.model_dump(),
-            "triggers": self.triggers.model_dump(),
-            "schedule": self.schedule.complete(),
+            "execution": (self.execution or Execution()).model_dump(),
+            "settings": (self.settings or Settings()).model_dump(),
+            "triggers": (self.triggers or Triggers()).model_dump(),
+            "schedule": (self.schedule or ScheduleBody()).complete(),
         }
         return given | {"job_type": derive_job_type(self.job_type, given["triggers"])}
 

@@ -137,7 +137,8 @@ class Store:
             changed = transaction.execute(change).rowcount == 1
             if changed and "status" in values:
                 self._tell(transaction, [run_id])
-        self._told()
+        if changed and "status" in values:
+            self._told()
         return changed
 
     def find_run(self, run_id: int) -> Run | None:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Engine, Row, Table, UnaryExpression, false
 
 # The wire's names for columns, where they differ.
 COLUMNS = {"pk": "id", "job_definition_id": "job_id", "triggers_schedule": "triggers__schedule"}
+LONGEST_PATTERN = 10_000
 
 
 LOOKUPS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
@@ -42,6 +43,8 @@ def condition(table: Table, name: str, value: Any) -> ColumnElement[bool]:
     column = find_column(table, field)
     if column is None:
         return false()  # nothing here has that property, so nothing matches it
+    if lookup == "icontains" and len(value) > LONGEST_PATTERN:
+        return false()  # nothing here is that long, and SQLite refuses to look
     return LOOKUPS[lookup](column, value)
 
 

@@ -102,6 +102,9 @@ class TestCreate:
             deferring_environment_id=None,
             deferring_job_definition_id=None,
             job_completion_trigger_condition=None,
+            settings=None,
+            execution=None,
+            triggers=None,
             schedule={"cron": "1 2 3 4 5", "date": None, "time": None},
         )
 

@@ -286,6 +286,19 @@ class TestConnections:
         assert server.send("DELETE", path)["id"] == made["id"]
         assert server.request("GET", path).status_code == 404
 
+    def test_null_takes_away_only_what_can_be_away(self, server):
+        """Terraform sends null to take away an endpoint; a name or a config stays."""
+        config = {"hostname": "db", "dbname": "wh"}
+        body = {"account_id": ACCOUNT, "name": "Nulls", "adapter_version": "postgres_v0"}
+        body |= {"config": config, "private_link_endpoint_id": "vpc"}
+        made = server.send("POST", "v3/connections/", body, 201)
+        nulls = {"name": None, "config": None, "private_link_endpoint_id": None}
+        changed = server.send("PATCH", f"v3/connections/{made['id']}/", nulls)
+        server.send("DELETE", f"v3/connections/{made['id']}/")
+
+        different = {key for key in made if made[key] != changed[key]}
+        assert different == {"private_link_endpoint_id", "updated_at"}
+
     def test_errors_in_the_account(self, server):
         """As recorded: the validator's text, for developers."""
         answer = server.request("POST", "v3/connections/", json={"account_id": ACCOUNT})
@@ -451,6 +464,35 @@ class TestBadInput:
     def test_every_id_gets_an_answer(self, server, path, identifier):
         """An id that cannot be is not found."""
         assert server.request("GET", path.format(identifier)).status_code == 404
+
+    @pytest.mark.parametrize(
+        ("path", "params"),
+        [
+            ("v3/projects/", {"name__icontains": "x" * 60_000}),
+            ("v2/jobs/", {"name__icontains": "%" * 20_000}),
+            ("v3/projects/", {"pk__in": "1," * 15_000}),
+            (f"v3/projects/{PROJECT}/credentials/", {"order_by": "id"}),
+        ],
+    )
+    def test_long_filters_get_an_answer(self, server, path, params):
+        """A filter of any length is answered; nothing that long is here."""
+        assert server.request("GET", path, params=params).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("path", "order"),
+        [
+            (f"v3/projects/{PROJECT}/credentials/", "name"),
+            ("v2/repositories/", "name"),
+            ("v3/projects/", "definition"),
+            ("v3/environments/", "__class__"),
+        ],
+    )
+    def test_orders_that_are_none(self, server, path, order):
+        """What a list cannot be sorted by is a 400 that says so."""
+        answer = server.request("GET", path, params={"order_by": order})
+
+        assert answer.status_code == 400
+        assert list(answer.json()["data"]) == ["order_by"]
 
     def test_names_are_kept_as_they_are(self, server, project):
         """Nothing in a name means anything to the database."""
