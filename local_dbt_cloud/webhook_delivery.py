@@ -21,7 +21,6 @@ from local_dbt_cloud.webhook_tables import subscriptions
 
 
 LOG = logging.getLogger("local_dbt_cloud")
-# One slow endpoint must not hold up the others.
 SENDERS = 4
 # How long a stop waits for requests that are under way.
 SECONDS_TO_FINISH = 1.0
@@ -29,12 +28,18 @@ SECONDS_AFTER_A_SURPRISE = 1.0
 
 
 class WebhookDelivery:
+    """
+    One event of a subscription at a time, the oldest first.
+
+    That keeps them in their order, and a slow endpoint from taking all senders to itself.
+    """
+
     def __init__(self, store: WebhookStore, settings: Settings) -> None:
         self.store, self.settings = store, settings
         self.policy = RetryPolicy(settings.webhook_retry_seconds, settings.webhook_failures)
         self.wanted, self.closing = threading.Event(), threading.Event()
         self.lock = threading.Lock()
-        self.under_way: set[str] = set()
+        self.under_way: set[str] = set()  # the subscriptions that are being sent to
         self.to_send: queue.SimpleQueue[Record] = queue.SimpleQueue()
 
     @cached_property
@@ -67,19 +72,24 @@ class WebhookDelivery:
     def _plan(self) -> None:
         while not self.closing.is_set():
             self.wanted.clear()
-            moment = now()
-            for event in self.store.due(moment):
-                self._hand_over(event)
-            following = self.store.next_due(moment)
-            pause = (following - now()).total_seconds() if following else None
-            self.wanted.wait(None if pause is None else max(pause, 0))
+            try:
+                pause = self._hand_over_what_is_due()
+            except Exception:
+                LOG.exception("webhooks cannot be looked for")
+                pause = SECONDS_AFTER_A_SURPRISE
+            self.wanted.wait(pause)
 
-    def _hand_over(self, event: Record) -> None:
-        with self.lock:
-            if event["id"] in self.under_way:
-                return
-            self.under_way.add(event["id"])
-        self.to_send.put(event)
+    def _hand_over_what_is_due(self) -> float | None:
+        """Answer how long there is nothing more to do; None until somebody wakes us."""
+        moment = now()
+        for event in self.store.due(moment):
+            with self.lock:
+                if event["subscription_id"] in self.under_way:
+                    continue
+                self.under_way.add(event["subscription_id"])
+            self.to_send.put(event)
+        following = self.store.next_due(moment)
+        return max((following - now()).total_seconds(), 0) if following else None
 
     def _send(self) -> None:
         while True:
@@ -92,13 +102,13 @@ class WebhookDelivery:
                 time.sleep(SECONDS_AFTER_A_SURPRISE)
             finally:
                 with self.lock:
-                    self.under_way.discard(event["id"])
+                    self.under_way.discard(event["subscription_id"])
                 self.wake()
 
     def _attempt(self, event: Record) -> None:
         subscription = self.store.find(subscriptions, event["subscription_id"])
-        if subscription is None:
-            return  # deleted since; its events were struck out with it
+        if subscription is None or not self.store.is_due(event):
+            return
         attempt = self._post(event, subscription)
         self.store.record(event, attempt, self.policy)
         said = attempt.error_info or f"answered {attempt.http_status_code}"

@@ -42,9 +42,9 @@ class RetryPolicy:
     failures_allowed: int
 
     def pause(self, attempts: int) -> timedelta | None:
-        return (
-            timedelta(seconds=self.seconds * 2 ** (attempts - 1)) if attempts <= RETRIES else None
-        )
+        if attempts > RETRIES:
+            return None
+        return timedelta(seconds=self.seconds * 2 ** (attempts - 1))
 
 
 class WebhookStore:
@@ -105,9 +105,18 @@ class WebhookStore:
             return transaction.execute(new).mappings().one()
 
     def due(self, moment: datetime) -> list[Record]:
-        query = select(events).where(events.c.next_attempt_at <= moment)
+        """Of each subscription, the oldest event that is due."""
+        # SQLite takes the other columns from the row that has the minimum.
+        query = select(events, func.min(events.c.created_at).label("oldest"))
+        due = query.where(events.c.next_attempt_at <= moment).group_by(events.c.subscription_id)
         with self.engine.connect() as reader:
-            return list(reader.execute(query.order_by(events.c.created_at)).mappings().all())
+            return list(reader.execute(due.order_by("oldest")).mappings().all())
+
+    def is_due(self, event: Record) -> bool:
+        """Whether it still is: it may have been sent or struck out since it was read."""
+        current = self.find(events, event["id"])
+        at = current["next_attempt_at"] if current else None
+        return at is not None and at <= now()
 
     def next_due(self, after: datetime) -> datetime | None:
         later = events.c.next_attempt_at > after

@@ -264,6 +264,35 @@ class TestDeliveries:
 
         assert time.monotonic() - began < 2
 
+    def test_in_order_and_once(self, server, receiver, subscribe):
+        """Many runs at once: every event arrives once, each run's in their order."""
+        receiver.delay = 0.005
+        made = [subscribe(name=name) for name in ("one", "two")]
+        runs = [server.trigger(JOB, steps_override=["dbt build"])["id"] for _ in range(5)]
+        for run in runs:
+            server.finish(run)
+        receiver.wait(lambda deliveries: len(deliveries) == 2 * 2 * len(runs))
+        time.sleep(0.1)
+
+        for subscription in made:
+            told = [
+                (delivery.content["data"]["runId"], delivery.content["eventType"])
+                for delivery in receiver.deliveries
+                if delivery.content["webhookId"] == subscription["id"]
+            ]
+            assert told == [(str(run), event) for run in runs for event in EVERYTHING[:2]]
+
+    def test_slow_endpoint_holds_up_no_other(self, server, receiver, subscribe):
+        """However much a slow one still has to get, the others get theirs."""
+        receiver.delay = 1
+        subscribe(name="slow")
+        with receive() as other:
+            quick = new_subscription(server, other, event_types=["job.run.completed"])
+            for _ in range(3):
+                server.finish(server.trigger(JOB)["id"])
+            other.wait(lambda deliveries: len(deliveries) == 3, seconds=5)
+            server.request("DELETE", f"v3/webhooks/subscription/{quick['id']}")
+
 
 class TestFailures:
     def test_retried_with_the_same_body(self, server, receiver, subscribe):
