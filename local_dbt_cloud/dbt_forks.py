@@ -1,11 +1,11 @@
 """
 Runs in dbt's environment: loads dbt once, and forks a process for every step.
 
-Standard input is a socket to the server. For each step the server sends one end of a socket pair;
-a fork of this process (the guard) reads from it what to run, runs it in a further fork, and writes
-back the exit code. What the server sends afterwards are numbers of signals for the step. When the
-server is gone, however it went, the guard's socket closes and it kills its process group, and
-this process ends too: nothing is left.
+Standard input is a socket to the server. For each step the server sends one end of a socket pair.
+A fork of this process (the guard) reads from it what to run, writes back a "+", runs it in a
+further fork, and writes back the exit code. What the server sends meanwhile are numbers of signals
+for the step. When the server is gone, however it went, the guard's socket closes and it kills its
+process group, and this process ends too: nothing is left.
 
 A script of its own, isolated from this package: it must import nothing but dbt.
 """
@@ -56,6 +56,7 @@ OPTIONS = (
     "--log-level-file", "none",
 )  # fmt: skip
 SECONDS_TO_LOOK = 0.2
+STARTED = b"+"
 
 
 class UnsafeToForkError(RuntimeError):
@@ -75,7 +76,7 @@ def main(adapters: list[str]) -> None:
     server.sendall(b"ready")
     while step := receive(server):
         if os.fork() == 0:
-            server.detach()
+            let_go(server)
             guard(step)
         step.close()
 
@@ -93,15 +94,26 @@ def end_when_alone(server: socket.socket) -> None:
 
 
 def load(adapters: list[str]) -> None:
-    for module in (*USUAL, *(f"dbt.adapters.{name}" for name in adapters)):
-        importlib.import_module(module)
-    # dbt takes only locks from here. Those of "spawn" would start a process to watch over them.
+    # dbt takes only locks from here. Those of "spawn" start a process to watch over them.
     locks = vars(importlib.import_module("dbt.mp_context"))
     locks["_MP_CONTEXT"] = multiprocessing.get_context("fork")
+    for module in (*USUAL, *(f"dbt.adapters.{name}" for name in adapters)):
+        importlib.import_module(module)
     if "postgres" in adapters:
         rehearse()
-    if len(list(Path("/proc/self/task").iterdir())) > 1:
-        raise UnsafeToForkError(f"loading dbt for {adapters} starts threads")
+    for what, count in (("threads", count_threads()), ("open files", count_files())):
+        if count:
+            raise UnsafeToForkError(f"loading dbt for {adapters} left {count} {what}")
+
+
+def count_threads() -> int:
+    """Those besides this one; a fork would have them in the middle of something."""
+    return len(list(Path("/proc/self/task").iterdir())) - 1
+
+
+def count_files() -> int:
+    """Those that a fork would share with other steps, beyond the standard three."""
+    return sum(int(path.name) > 2 and path.exists() for path in Path("/proc/self/fd").iterdir())  # noqa: PLR2004 - the number of standard error
 
 
 def rehearse() -> None:
@@ -137,14 +149,20 @@ def receive(server: socket.socket) -> socket.socket | None:
     return socket.socket(fileno=descriptors[0]) if content else None
 
 
+def let_go(server: socket.socket) -> None:
+    """Leave the socket to the process that loaded dbt, so that its death is noticed."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, server.detach())
+    os.close(nothing)
+
+
 def guard(step: socket.socket) -> NoReturn:
     """Run one step in a process group of its own, and take it down when the server dies."""
     os.setpgid(0, 0)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     words = step.makefile("r", encoding="utf-8")
     line = words.readline()
-    if not line:
-        os._exit(0)
+    step.sendall(STARTED)
     child = os.fork()
     if child == 0:
         words.close()
@@ -167,11 +185,9 @@ def pass_on_signals(words: Any) -> None:
 
 def run(request: dict[str, Any]) -> NoReturn:
     """Be the process that the `dbt` command would be."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    for descriptor, place in ((nothing, 0), (log, 1), (log, 2)):
-        os.dup2(descriptor, place)
-    os.close(nothing)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
     os.close(log)
     os.environ.clear()
     os.environ.update(request["process_env"])

@@ -39,6 +39,7 @@ class Settings:
     warehouse: Warehouse
     webhook_retry_seconds: float = 5
     webhook_failures: int = 1000
+    warm_dbt: bool = True
 
     @classmethod
     def read(cls, process_env: Mapping[str, str] = os.environ) -> Self:
@@ -69,6 +70,7 @@ class Settings:
                 read_number(process_env, "LOCAL_DBT_CLOUD_WEBHOOK_FAILURES", "1000")
             ),
             warehouse=read_warehouse(process_env),
+            warm_dbt=read_switch(process_env, "LOCAL_DBT_CLOUD_WARM_DBT"),
         )
 
 

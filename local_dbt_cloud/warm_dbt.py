@@ -53,13 +53,16 @@ class WarmDbt:
     next step loads another.
     """
 
-    def __init__(self, executable: Path, adapters: tuple[str, ...]) -> None:
+    def __init__(
+        self, executable: Path, adapters: tuple[str, ...], *, may_fork: bool = True
+    ) -> None:
         self.python = executable.with_name("python")
         self.adapters = adapters
         self.plain = PlainDbt(executable)
         self.lock = threading.Lock()
         self.forks: socket.socket | None = None
-        self.can_fork = sys.platform == "linux" and self.python.exists()
+        self.loading: socket.socket | None = None
+        self.can_fork = may_fork and sys.platform == "linux"
 
     def load(self) -> None:
         """Return when steps can start, by whichever way."""
@@ -77,39 +80,44 @@ class WarmDbt:
         return self.plain.start(invocation)
 
     def close(self) -> None:
-        """Let the loaded process end; steps that run go on."""
-        with self.lock:
-            self.can_fork = False
-            if self.forks is not None:
-                self.forks.close()
+        """Let the loaded process end, also while it is loading; steps that run go on."""
+        self.can_fork = False
+        if self.loading is not None:
+            with contextlib.suppress(OSError):
+                self.loading.shutdown(socket.SHUT_RDWR)
 
     def _fork(self, invocation: Invocation) -> ForkedProcess | None:
         """None when there is nothing to fork from."""
-        ours, theirs = socket.socketpair()
-        with self.lock, theirs:
-            if self.forks is None:
-                ours.close()
-                return None
-            try:
-                socket.send_fds(self.forks, [b"."], [theirs.fileno()])
-            except OSError:
-                LOG.warning("the process that keeps dbt loaded is gone; starting another")
-                self.forks.close()
-                self.forks = None
-                ours.close()
-                return None
         request = {
             "arguments": list(invocation.arguments),
             "folder": str(invocation.folder),
             "process_env": dict(invocation.process_env),
             "log": str(invocation.log),
         }
-        ours.sendall(json.dumps(request).encode() + b"\n")
-        return ForkedProcess(ours)
+        ours, theirs = socket.socketpair()
+        with self.lock, theirs:
+            try:
+                if self.forks is not None:
+                    socket.send_fds(self.forks, [b"."], [theirs.fileno()])
+                    theirs.close()
+                    ours.sendall(json.dumps(request).encode() + b"\n")
+                    # The fork has begun; without that, the request went to a dying process.
+                    if ours.recv(1):
+                        return ForkedProcess(ours)
+            except OSError:
+                pass
+            if self.forks is not None:
+                LOG.warning("the process that keeps dbt loaded is gone; starting another")
+                self.forks = None
+        ours.close()
+        return None
 
     def _load(self) -> socket.socket | None:
         """Answer the socket to a process that has loaded dbt; None when that cannot be forked."""
+        if not self.python.exists():  # a program on its own, not one of a Python environment
+            return None
         ours, theirs = socket.socketpair()
+        self.loading = ours
         with theirs:
             # Isolated: neither this package's folder nor anybody's PYTHONPATH comes before dbt.
             process = subprocess.Popen(
@@ -131,4 +139,8 @@ class WarmDbt:
     def _wait_for(self, process: subprocess.Popen[bytes]) -> None:
         said, _ = process.communicate()
         if process.returncode:
-            LOG.warning("dbt is loaded anew for every step: %s", said.decode(errors="replace"))
+            LOG.warning(
+                "the process that keeps dbt loaded ended with %s: %s",
+                process.returncode,
+                said.decode(errors="replace").strip() or "it said nothing",
+            )
