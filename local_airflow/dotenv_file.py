@@ -26,6 +26,8 @@ KNOWN = {
     "MODE": "",
 }
 AIRFLOW_SETTING = re.compile(r"AIRFLOW__[A-Z0-9_]+?__[A-Z0-9_]+")
+# For the profiles of jobs in the local dbt Cloud, which name what they read.
+DBT_VARIABLE = re.compile(r"DBT_ENV_[A-Z0-9_]+")
 
 
 def read_dotenv(file: Path) -> dict[str, str]:
@@ -107,7 +109,7 @@ def unknown_settings(settings: Mapping[str, str]) -> list[str]:
     """Give one sentence for every setting that nobody will read, with the name that is close."""
     sentences = []
     for key in settings:
-        if key in KNOWN or AIRFLOW_SETTING.fullmatch(key):
+        if key in KNOWN or AIRFLOW_SETTING.fullmatch(key) or DBT_VARIABLE.fullmatch(key):
             continue
         close = get_close_matches(key.upper(), KNOWN, n=1)
         meant = f"; did you mean {close[0]}?" if close else ""

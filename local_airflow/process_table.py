@@ -62,6 +62,7 @@ def base_environment(settings: Settings) -> dict[str, str]:
 def local_dbt_cloud_environment(settings: Settings) -> dict[str, str]:
     return {
         **base_environment(settings),
+        **settings.dbt_variables,
         **settings.warehouse_environment(),
         "LOCAL_DBT_CLOUD_PORT": str(settings.local_dbt_cloud_port),
         "LOCAL_DBT_CLOUD_URL": settings.local_dbt_cloud_url,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local_airflow.dotenv_file import AIRFLOW_SETTING, KNOWN, read_dotenv
+from local_airflow.dotenv_file import AIRFLOW_SETTING, DBT_VARIABLE, KNOWN, read_dotenv
 from local_airflow.folders import StateFolders, dotenv_path, state_folders
 from local_airflow.generated_secrets import Secrets, read_secrets
 from local_airflow.user_error import UserError
@@ -25,6 +25,7 @@ class Settings:
     airflow_port: int
     local_dbt_cloud_port: int
     postgres_port: int
+    dbt_variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def state(self) -> Path:
@@ -88,6 +89,7 @@ def load_settings() -> Settings:
         airflow_port=ports["AIRFLOW_PORT"],
         local_dbt_cloud_port=ports["LOCAL_DBT_CLOUD_PORT"],
         postgres_port=ports["POSTGRES_PORT"],
+        dbt_variables={key: value for key, value in dotenv.items() if DBT_VARIABLE.fullmatch(key)},
     )
 
 

@@ -14,24 +14,32 @@ from local_dbt_cloud.store import Store
 from local_dbt_cloud.timestamps import now
 
 
+# This server's own way to clone: copy a folder, with what is not committed.
+LOCAL_FOLDER = "local_folder"
 # The account has one user: whoever has the token.
 USER_ID = 70403103900061
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`folder` is where dbt_project.yml is; None when no repository leads to a folder."""
+    """
+    Where dbt_project.yml is: in a folder of this machine, in a repository behind a URL, or nowhere.
+
+    `subdirectory` is the project's place in the repository.
+    """
 
     id: int
     name: str
     description: str
     repository_id: int | None
     folder: Path | None
+    git_url: str | None
+    subdirectory: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """`branch` is the one that its runs check out; None for what the project's folder holds."""
+    """`branch` is the one that its runs check out; None for the default one, or the folder."""
 
     id: int
     project_id: int
@@ -70,6 +78,8 @@ class Account:
             description=found["description"],
             repository_id=found["repository_id"],
             folder=folder_of(repository, found["dbt_project_subdirectory"]),
+            git_url=repository["remote_url"] if repository else None,
+            subdirectory=found["dbt_project_subdirectory"],
         )
 
     def environment(self, environment_id: int) -> Environment:
@@ -94,10 +104,21 @@ def find(resources: Resources, identifier: int) -> Resource:
 
 
 def folder_of(repository: Resource | None, subdirectory: str | None) -> Path | None:
-    """The folder that a repository's URL leads to, when it is one on this machine."""
+    """
+    The folder that is to be copied as it is; None when there is a repository to be cloned.
+
+    A URL that leads to a folder which is no repository can only be copied.
+    """
     if repository is None:
         return None
     url = urlsplit(repository["remote_url"])
     if url.scheme not in {"", "file"} or not url.path.startswith("/"):
         return None
-    return Path(unquote(url.path)) / (subdirectory or "")
+    path = Path(unquote(url.path))
+    is_copied = repository["git_clone_strategy"] == LOCAL_FOLDER or not is_repository(path)
+    return path / (subdirectory or "") if is_copied else None
+
+
+def is_repository(path: Path) -> bool:
+    """Whether git could clone it: with a checkout, or bare. What is not there, git shall refuse."""
+    return not path.exists() or (path / ".git").exists() or (path / "HEAD").is_file()

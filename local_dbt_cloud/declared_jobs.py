@@ -10,75 +10,35 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from local_dbt_cloud.cron import check_cron
+from local_dbt_cloud.declared_account import (
+    Declared,
+    DeclaredAccount,
+    DeclaredConnection,
+    DeclaredEnvironment,
+    DeclaredProject,
+    Id,
+    Variables,
+)
 from local_dbt_cloud.run_steps import parse_command
 from local_dbt_cloud.user_error import UserError
 
 
-Id = Annotated[int, Field(gt=0, lt=2**63)]
-VARIABLE_NAME = r"^DBT_[A-Z0-9_]{1,250}$"
+__all__ = [
+    "DeclaredAccount",
+    "DeclaredConnection",
+    "DeclaredEnvironment",
+    "DeclaredFile",
+    "DeclaredProject",
+    "read_declared_jobs",
+]
 
 
 def check_command(text: str) -> str:
     parse_command(text)
     return text
-
-
-class Declared(BaseModel):
-    # A misspelt key would silently do nothing; naming it is kinder.
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DeclaredConnection(Declared):
-    """Where it is and who logs in come from WAREHOUSE_*; a password is never in a file."""
-
-    id: Id
-    name: str
-    type: Literal["postgres"] = "postgres"
-
-
-def as_text(value: Any) -> Any:
-    """YAML's numbers and switches, as a shell would write them."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int | float) else value
-
-
-VariableName = Annotated[str, Field(pattern=VARIABLE_NAME)]
-# A secret belongs in no file: set it over the API.
-Variables = dict[VariableName, Annotated[str, BeforeValidator(as_text), Field(min_length=1)]]
-
-
-class DeclaredEnvironment(Declared):
-    id: Id
-    name: str
-    connection_id: Id
-    credentials_id: Id
-    schema_name: str = Field(alias="schema")
-    dbt_version: str = "1.11.0-latest"
-    deployment_type: Literal["production", "staging"] | None = "production"
-    environment_variables: Variables = {}
-
-
-class DeclaredProject(Declared):
-    """`folder` is where dbt_project.yml is, relative to the file that declares it."""
-
-    id: Id
-    name: str
-    description: str = ""
-    folder: Path
-    repository_id: Id
-    environment_variables: Variables = {}
-    environments: tuple[DeclaredEnvironment, ...]
-
-
-class DeclaredAccount(Declared):
-    id: Id
-    name: str
-    run_slots: Annotated[int, Field(ge=1, le=64)] = 4
-    connections: tuple[DeclaredConnection, ...]
-    projects: tuple[DeclaredProject, ...]
 
 
 class Settings(Declared):
@@ -98,7 +58,7 @@ class Triggers(Declared):
 
 
 class Schedule(Declared):
-    cron: Annotated[str, Field(pattern=r"^(\S+ ){4}\S+$")] = "0 0 1 1 *"
+    cron: Annotated[str, AfterValidator(check_cron)] = "0 0 1 1 *"
 
 
 class DeclaredJob(Declared):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
+from local_dbt_cloud.account import LOCAL_FOLDER
 from local_dbt_cloud.declared_jobs import DeclaredFile, DeclaredJob, DeclaredProject
 from local_dbt_cloud.job_types import derive_job_type
 from local_dbt_cloud.resource_store import Definition
@@ -25,6 +26,8 @@ def list_declared(declared: DeclaredFile, root: Path) -> dict[str, Definitions]:
                 "type": connection.type,
                 "adapter_version": f"{connection.type}_v0",
                 "config": {},
+                "adapter": connection.adapter,
+                "profile": connection.profile,
             }
             for connection in account.connections
         },
@@ -61,7 +64,7 @@ def declare_project(project: DeclaredProject) -> Definition:
         "description": project.description,
         "connection_id": first and first.connection_id,
         "repository_id": project.repository_id,
-        "dbt_project_subdirectory": None,
+        "dbt_project_subdirectory": project.subdirectory and str(project.subdirectory),
     }
 
 
@@ -69,8 +72,8 @@ def declare_repository(project: DeclaredProject, root: Path) -> Definition:
     return {
         "project_id": project.id,
         "full_name": project.name,
-        "remote_url": (root / project.folder).as_uri(),
-        "git_clone_strategy": "local_folder",
+        "remote_url": (root / project.folder).as_uri() if project.folder else project.git_url,
+        "git_clone_strategy": LOCAL_FOLDER if project.folder else "deploy_key",
     }
 
 
@@ -85,6 +88,8 @@ def declare_environments(project: DeclaredProject) -> Definitions:
             "type": "deployment",
             "deployment_type": environment.deployment_type,
             "supports_docs": True,
+            "use_custom_branch": project.git_branch is not None,
+            "custom_branch": project.git_branch,
         }
         for environment in project.environments
     }

@@ -1,13 +1,21 @@
-"""The git repository that holds a project's folder, when there is one."""
+"""Git: the repository that holds a project's folder, and copies of those behind a URL."""
 
+import hashlib
 import io
+import os
 import subprocess
 import tarfile
+import threading
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 
 SECONDS_FOR_GIT = 60
+SECONDS_TO_FETCH = 900
+# Nobody is there to answer: what asks for a password must fail instead.
+NEVER_ASK = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
+FETCHING: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 
 class GitError(Exception):
@@ -30,22 +38,53 @@ def read_head(folder: Path) -> Commit:
     return Commit(None if branch == "HEAD" else branch, sha)
 
 
-def extract(folder: Path, revision: str, into: Path) -> str:
-    """Write the folder as it was at a branch or commit; answer the commit's id."""
+def extract(folder: Path, revision: str, into: Path, subfolder: str | None = None) -> str:
+    """
+    Write a folder as it was at a branch or commit; answer the commit's id.
+
+    In a mirror, which has no folders, `subfolder` names the one that is meant; "" is all.
+    """
     commit = f"{revision}^{{commit}}"
     sha = git(folder, "rev-parse", "--verify", "--end-of-options", commit).decode().strip()
-    archive = git(folder, "archive", "--format=tar", sha, ".")
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(into, filter="data")
+    what = [sha, "."] if subfolder is None else [f"{sha}:{subfolder}"]
+    archive = git(folder, "archive", "--format=tar", *what)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(into, filter="data")
+    except tarfile.TarError as error:  # for example a link that leads out of the project
+        raise GitError(str(error)) from None
     return sha
 
 
-def git(folder: Path, *arguments: str) -> bytes:
+def update_mirror(url: str, mirrors: Path) -> tuple[Path, str | None]:
+    """
+    Bring the copy of a repository up to date, or make it.
+
+    Answer where it is and, when the repository could not be reached, why: the copy is then as it
+    was the last time. Raise `GitError` when there is no copy either.
+    """
+    mirror = mirrors / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.git"
+    with FETCHING[mirror]:
+        if not mirror.is_dir():
+            mirrors.mkdir(parents=True, exist_ok=True)
+            clone = ("clone", "--quiet", "--mirror", "--end-of-options", url, str(mirror))
+            git(mirrors, *clone, seconds=SECONDS_TO_FETCH)
+            return mirror, None
+        try:
+            git(mirror, "fetch", "--quiet", "--prune", "origin", seconds=SECONDS_TO_FETCH)
+        except GitError as error:
+            return mirror, str(error)
+        return mirror, None
+
+
+def git(folder: Path, *arguments: str, seconds: int = SECONDS_FOR_GIT) -> bytes:
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments],
             capture_output=True,
-            timeout=SECONDS_FOR_GIT,
+            env=os.environ | NEVER_ASK,
+            stdin=subprocess.DEVNULL,
+            timeout=seconds,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -1,13 +1,20 @@
 """What the profile of a run is made of: the environment's connection and its credentials."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from local_dbt_cloud.account import Account, Environment
+from local_dbt_cloud.declared_account import POSTGRES, variables_of
 from local_dbt_cloud.resource_store import Resource
 from local_dbt_cloud.settings import Warehouse
 
 
 DEFAULT_PORT = 5432
+# Masked by dbt in everything that it writes.
+PASSWORD_VARIABLE = "DBT_ENV_SECRET_WAREHOUSE_PASSWORD"  # noqa: S105 - a name
+# Where a profile may find files: the folder of dbt_cloud_jobs.yml.
+ROOT_VARIABLE = "LOCAL_DBT_CLOUD_ROOT"
 
 
 class IncompleteEnvironmentError(Exception):
@@ -16,8 +23,17 @@ class IncompleteEnvironmentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProfileSource:
-    warehouse: Warehouse
+    """
+    `output` is what stands in the profile, less schema and threads.
+
+    `variables` are the ones that it reads, with their values: all that dbt gets to know of them.
+    """
+
+    type: str
+    adapter: str | None
     schema: str
+    output: dict[str, Any]
+    variables: dict[str, str] = field(repr=False)
 
 
 def connection_name(account: Account, environment: Environment) -> str:
@@ -26,8 +42,14 @@ def connection_name(account: Account, environment: Environment) -> str:
     return connection.name if connection else ""
 
 
-def read_profile_source(account: Account, environment: Environment) -> ProfileSource:
-    """Raise `IncompleteEnvironmentError` when no profile can be made."""
+def read_profile_source(
+    account: Account, environment: Environment, known: Mapping[str, str]
+) -> ProfileSource:
+    """
+    Raise `IncompleteEnvironmentError` when no profile can be made.
+
+    `known` are the variables that a declared profile may read.
+    """
     store = account.store
     connection = store.connections.find_active(environment.connection_id)
     credentials = store.credentials.find_active(environment.credentials_id)
@@ -38,7 +60,37 @@ def read_profile_source(account: Account, environment: Environment) -> ProfileSo
     schema = credentials["default_schema"]
     if not schema:
         raise IncompleteEnvironmentError(f"credentials {credentials.id} name no schema")
-    return ProfileSource(find_warehouse(account.warehouse, connection, credentials), schema)
+    if connection["profile"] is not None:
+        output, variables = read_declared_profile(connection, known)
+    else:
+        output, variables = describe(find_warehouse(account.warehouse, connection, credentials))
+    return ProfileSource(connection["type"], connection["adapter"], schema, output, variables)
+
+
+def read_declared_profile(
+    connection: Resource, known: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What `dbt_cloud_jobs.yml` says, and the variables that it names."""
+    profile: dict[str, Any] = connection["profile"]
+    names = variables_of(profile)
+    missing = sorted(names - set(known))
+    if missing:
+        raise IncompleteEnvironmentError(
+            f"the profile of connection '{connection.name}' reads {', '.join(missing)}, which is "
+            "neither an environment variable of the job nor in the server's process environment"
+        )
+    return profile, {name: known[name] for name in names}
+
+
+def describe(warehouse: Warehouse) -> tuple[dict[str, Any], dict[str, str]]:
+    output = {
+        "host": warehouse.host,
+        "port": warehouse.port,
+        "user": warehouse.user,
+        "password": f"{{{{ env_var('{PASSWORD_VARIABLE}') }}}}",
+        "dbname": warehouse.database,
+    }
+    return output, {PASSWORD_VARIABLE: warehouse.password}
 
 
 def find_warehouse(own: Warehouse, connection: Resource, credentials: Resource) -> Warehouse:
@@ -48,9 +100,10 @@ def find_warehouse(own: Warehouse, connection: Resource, credentials: Resource) 
     A connection that names another host gets the user and the password of its credentials, and
     never those of the server's own warehouse.
     """
-    if connection["type"] != "postgres":
+    if connection["type"] != POSTGRES:
         raise IncompleteEnvironmentError(
-            f"connection {connection.id} is for {connection['type']}; here is only postgres"
+            f"connection {connection.id} is for {connection['type']}, whose adapter and profile "
+            "only dbt_cloud_jobs.yml can declare"
         )
     config, user = connection["config"], credentials["username"]
     host = config.get("hostname", own.host)

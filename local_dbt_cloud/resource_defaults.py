@@ -37,6 +37,9 @@ CONNECTION: Definition = {
     "private_link_endpoint_id": None,
     "is_ssh_tunnel_enabled": False,
     "oauth_configuration_id": None,
+    # Only dbt_cloud_jobs.yml says these: the dbt adapter to install, and what its profile holds.
+    "adapter": None,
+    "profile": None,
 }
 CREDENTIALS: Definition = {
     "type": "postgres",

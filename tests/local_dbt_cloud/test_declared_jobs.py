@@ -1,5 +1,7 @@
 """What `dbt_cloud_jobs.yml` may say."""
 
+import re
+
 import pytest
 import yaml
 
@@ -69,3 +71,102 @@ def test_no_declaration_at_all(write, content):
     """An empty file, broken YAML and the wrong shape are told like any other mistake."""
     with pytest.raises(UserError, match="does not declare a dbt Cloud account"):
         read_declared_jobs(write(content))
+
+
+DUCKDB = {"type": "duckdb", "adapter": "dbt-duckdb==1.10.0", "profile": {"path": "x.duckdb"}}
+
+
+@pytest.mark.parametrize(
+    ("connection", "named"),
+    [
+        ({**DUCKDB, "adapter": "dbt-duckdb"}, "is no dbt adapter with a version, such as"),
+        (
+            {**DUCKDB, "adapter": "dbt-duckdb==1.0 --index-url x"},
+            "is no dbt adapter with a version, such as",
+        ),
+        (
+            {**DUCKDB, "adapter": None},
+            "type duckdb needs its adapter, with a version: dbt-duckdb==",
+        ),
+        ({**DUCKDB, "profile": None}, "type duckdb needs a profile"),
+        ({**DUCKDB, "type": "../x"}, "type: String should match"),
+        ({"profile": {"threads": 8}}, "threads does not belong here: it is the job's settings"),
+        ({"profile": {"schema": "x"}}, "schema does not belong here: it is the environment's"),
+        (
+            {"profile": {"password": "hunter2"}},
+            "would be a secret in a file: write \"{{ env_var('DBT_ENV_SECRET_PASSWORD') }}\"",
+        ),
+        ({"hostname": "x"}, "hostname: Extra inputs are not permitted"),
+    ],
+)
+def test_connections_that_cannot_be(write, connection, named):
+    """An adapter without version, a secret in the file, what comes from elsewhere: each named."""
+    declared = declare(job(JOB, "a", "dbt run"))
+    declared["local_dbt_cloud"]["connections"] = [{"id": 31, "name": "Warehouse", **connection}]
+
+    with pytest.raises(UserError) as caught:
+        read_declared_jobs(write(declared))
+
+    assert "local_dbt_cloud.connections.0" in str(caught.value)
+    assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("project", "named"),
+    [
+        ({"folder": None}, "a project has either a folder or a git_url"),
+        ({"git_url": "https://x/y.git"}, "a project has either a folder or a git_url"),
+        ({"folder": None, "git_url": "ext::sh -c id"}, "is no URL of a git repository"),
+        ({"folder": None, "git_url": "--upload-pack=id"}, "is no URL of a git repository"),
+        ({"git_branch": "main"}, "git_branch and subdirectory go with a git_url"),
+        (
+            {"folder": None, "git_url": "file:///x", "subdirectory": "../y"},
+            "leads out of the repository",
+        ),
+        ({"folder": None, "git_url": "file:///x", "git_branch": "-x"}, "git_branch: String should"),
+    ],
+)
+def test_projects_that_cannot_be(write, project, named):
+    """A project is a folder or a repository, and stays in it."""
+    declared = declare(job(JOB, "a", "dbt run"))
+    declared["local_dbt_cloud"]["projects"][0] |= project
+
+    with pytest.raises(UserError) as caught:
+        read_declared_jobs(write(declared))
+
+    assert "local_dbt_cloud.projects.0" in str(caught.value)
+    assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://host/team/dbt.git", "git@host:team/dbt.git", "ssh://git@host/x", "file:///x"]
+)
+def test_urls_of_repositories(write, url):
+    """Every usual form of a git URL can be declared."""
+    declared = declare(job(JOB, "a", "dbt run"))
+    declared["local_dbt_cloud"]["projects"][0] |= {"folder": None, "git_url": url}
+
+    assert read_declared_jobs(write(declared)).local_dbt_cloud.projects[0].git_url == url
+
+
+@pytest.mark.parametrize("cron", ["0 6 * * * *", "0 6 * *", "60 6 * * *", "0 6 * * MOO"])
+def test_cron_expressions_that_cannot_be(write, cron):
+    """Five fields, each in its range; the message has the expression."""
+    declared = declare(job(JOB, "a", "dbt run", schedule={"cron": cron}))
+
+    with pytest.raises(UserError) as caught:
+        read_declared_jobs(write(declared))
+
+    assert f"schedule.cron: '{cron}'" in str(caught.value)
+
+
+def test_the_example_of_the_documentation(tmp_path):
+    """What docs/your_own_jobs.md shows can be copied: every key is known."""
+    page = (REPOSITORY / "docs/your_own_jobs.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    path = tmp_path / "dbt_cloud_jobs.yml"
+    path.write_text(example)
+    declared = read_declared_jobs(path)
+
+    assert [job.name for job in declared.jobs.values()] == ["Nightly"]
+    assert declared.local_dbt_cloud.connections[0].adapter == "dbt-duckdb==1.10.0"
