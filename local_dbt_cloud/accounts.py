@@ -53,7 +53,7 @@ def account_view(account: Account, url: str) -> dict[str, Any]:
         "pod_memory_request_mebibytes": 600,
         "develop_pod_memory_request_mebibytes": 0,
         "run_duration_limit_seconds": ACCOUNT_LIMIT_SECONDS,
-        "queue_limit": 50,
+        "queue_limit": account.declared.queue_limit,
         "enterprise_login_slug": None,
         "business_critical": False,
         "starter_repo_url": None,

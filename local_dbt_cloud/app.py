@@ -26,6 +26,7 @@ from local_dbt_cloud import (
     pages,
     projects,
     repositories,
+    retries,
     runs,
     steps,
     users,
@@ -37,7 +38,10 @@ from local_dbt_cloud.declared_resources import list_declared
 from local_dbt_cloud.dependencies import Services
 from local_dbt_cloud.edge import AccessLog, Edge
 from local_dbt_cloud.errors import install_error_handlers
+from local_dbt_cloud.job_completion import JobCompletion
+from local_dbt_cloud.new_runs import NewRuns
 from local_dbt_cloud.run_queue import RunQueue
+from local_dbt_cloud.schedules import Scheduler
 from local_dbt_cloud.schemas import RunViews
 from local_dbt_cloud.settings import LOCAL_HOST_NAMES, Settings
 from local_dbt_cloud.store import Store
@@ -49,6 +53,7 @@ from local_dbt_cloud.webhook_events import RunEvents
 # Routes are tried one after the other: what is polled comes first.
 ROUTERS = (
     runs.router,
+    retries.router,
     artifacts.router,
     steps.router,
     jobs.router,
@@ -103,8 +108,11 @@ def create_services(settings: Settings, declared: DeclaredFile) -> Services:
     queue = RunQueue(settings, account, store)
     delivery = WebhookDelivery(store.webhooks, settings)
     store.listeners.append(RunEvents(account.id, delivery.wake))
+    new_runs = NewRuns(account, store, queue)
+    store.listeners.append(JobCompletion(new_runs))
     views = RunViews(settings, account, store, queue)
-    return Services(settings, account, store, queue, views, delivery)
+    scheduler = Scheduler(store, new_runs)
+    return Services(settings, account, store, queue, views, delivery, new_runs, scheduler)
 
 
 @asynccontextmanager
@@ -112,7 +120,9 @@ async def run_the_queue(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     services.webhooks.open()
     services.queue.open()
+    services.scheduler.open()
     yield
+    await run_in_threadpool(services.scheduler.close)
     await run_in_threadpool(services.queue.close)
     await run_in_threadpool(services.webhooks.close)
     services.store.close()

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from local_dbt_cloud.resource_tables import FIRST_IDS
+from local_dbt_cloud.schema_upgrade import add_what_is_missing
 from local_dbt_cloud.tables import FIRST_RUN_ID, FIRST_STEP_ID, metadata
 from local_dbt_cloud.user_error import UserError
 
@@ -28,7 +29,7 @@ def open_engine(path: Path) -> Engine:
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 10})
     event.listen(engine, "connect", prepare_connection)
     with engine.begin() as transaction:
-        metadata.create_all(transaction)
+        add_what_is_missing(transaction, metadata)
         for name, first in {"runs": FIRST_RUN_ID, "steps": FIRST_STEP_ID, **FIRST_IDS}.items():
             transaction.exec_driver_sql(
                 "insert into sqlite_sequence (name, seq) select ?, ?"

@@ -9,8 +9,10 @@ from starlette.responses import Response
 
 from local_dbt_cloud.account import Account
 from local_dbt_cloud.errors import NotFoundError, OtherAccountError
+from local_dbt_cloud.new_runs import NewRuns
 from local_dbt_cloud.resource_store import Resource
 from local_dbt_cloud.run_queue import RunQueue
+from local_dbt_cloud.schedules import Scheduler
 from local_dbt_cloud.schemas import RunViews
 from local_dbt_cloud.settings import Settings
 from local_dbt_cloud.store import ACTIVE_STATE, Job, Run, Store
@@ -36,6 +38,8 @@ class Services:
     queue: RunQueue
     views: RunViews
     webhooks: WebhookDelivery
+    new_runs: NewRuns
+    scheduler: Scheduler
 
 
 class BothSlashForms(APIRouter):

@@ -7,7 +7,7 @@ from pydantic import model_validator
 from starlette.responses import JSONResponse
 
 from local_dbt_cloud.account import USER_ID, Account
-from local_dbt_cloud.declared_jobs import VariableName
+from local_dbt_cloud.declared_account import VariableName
 from local_dbt_cloud.dependencies import (
     ACCOUNT_V3,
     AccountDep,

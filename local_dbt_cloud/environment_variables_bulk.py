@@ -13,7 +13,7 @@ from fastapi import Depends
 from starlette.responses import JSONResponse
 
 from local_dbt_cloud.account import Account
-from local_dbt_cloud.declared_jobs import VARIABLE_NAME
+from local_dbt_cloud.declared_account import VARIABLE_NAME
 from local_dbt_cloud.dependencies import AccountDep, BothSlashForms, ProjectDep
 from local_dbt_cloud.envelope import one
 from local_dbt_cloud.environment_variables import PREFIX, TERRAFORM

@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from local_dbt_cloud.cron import HOURLY, check_cron
 from local_dbt_cloud.request_body import RequestBody, missing
 
 
-HOURLY = "0 * * * *"
-Cron = Annotated[str, Field(pattern=r"^\s*(\S+\s+){4}\S+\s*$")]
+Cron = Annotated[str, AfterValidator(check_cron)]
 Hour = Annotated[int, Field(ge=0, le=23)]
 Weekday = Annotated[int, Field(ge=0, le=6)]
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from local_dbt_cloud.job_schedule import HOURLY
+from local_dbt_cloud.cron import humanized_cron, next_tick
 from local_dbt_cloud.stored_jobs import Job
-from local_dbt_cloud.timestamps import iso
+from local_dbt_cloud.timestamps import humanized, iso, now, seconds_between
 
 
 COPIED = (
@@ -52,6 +52,7 @@ def job_view(job: Job) -> dict[str, Any]:
     """The exact modern key set: dbt-jobs-as-code refuses a job with one key more."""
     definition = job.definition
     cron = definition["schedule"]["cron"]
+    following = next_tick(cron, now()) if definition["triggers"]["schedule"] else None
     return {
         "id": job.id,
         "account_id": definition["account_id"],
@@ -64,9 +65,9 @@ def job_view(job: Job) -> dict[str, Any]:
         "state": job.state,
         "created_at": iso(job.created_at),
         "updated_at": iso(job.updated_at),
-        "cron_humanized": "Every hour" if cron == HOURLY else cron,
-        "next_run": None,
-        "next_run_humanized": None,
+        "cron_humanized": humanized_cron(cron),
+        "next_run": iso(following),
+        "next_run_humanized": following and humanized(seconds_between(now(), following)),
         **UNUSED,
     }
 

@@ -27,10 +27,9 @@ from local_dbt_cloud.query_parameters import (
     text,
 )
 from local_dbt_cloud.resource_lists import Listing
-from local_dbt_cloud.run_plan import RETRY
 from local_dbt_cloud.run_status import RunStatus
-from local_dbt_cloud.schemas import TRIGGER_FIELDS, why_not_retried
-from local_dbt_cloud.store import Job, Run
+from local_dbt_cloud.schemas import ALWAYS_RELATED
+from local_dbt_cloud.store import Job
 from local_dbt_cloud.stored_jobs import to_job
 from local_dbt_cloud.trigger_request import TriggerRequest, read_optional_trigger, read_trigger
 
@@ -51,7 +50,6 @@ LISTING = Listing(
     orders=("id", "name", "created_at", "updated_at", "project_id", "environment_id"),
     always={"is_system": False, "is_fusion_ready": False},
 )
-ALWAYS_RELATED = frozenset({"trigger", "job"})
 
 TriggerDep = Annotated[TriggerRequest, Depends(read_trigger)]
 OptionalTriggerDep = Annotated[TriggerRequest, Depends(read_optional_trigger)]
@@ -83,51 +81,15 @@ def read_job(job: JobDep, services: ServicesDep, request: Request) -> JSONRespon
     openapi_extra=graded("R", "kestra-io/plugin-dbt src/test/resources/responses/run.json"),
 )
 def trigger_run(job: JobDep, trigger: TriggerDep, services: ServicesDep) -> JSONResponse:
-    run = add_run(services, job, trigger, "api")
+    run = services.new_runs.trigger(job, trigger.model_dump())
     return one(services.views.one(run, ALWAYS_RELATED))
 
 
 @router.post("/{job_id}/rerun/", openapi_extra=graded("D", OPENAPI_V2))
 def rerun_job(job: JobDep, trigger: OptionalTriggerDep, services: ServicesDep) -> JSONResponse:
     """Resume the latest run where it failed; start a new one when that cannot be."""
-    latest_id = services.store.latest_run_ids([job.id]).get(job.id)
-    latest = latest_id and services.store.find_run(latest_id)
-    if latest and why_not_retried(latest, latest.id) is None:
-        run = resume_run(services, job, latest, trigger)
-    else:
-        run = add_run(services, job, trigger, "api")
+    run = services.new_runs.rerun(job, trigger.cause)
     return one(services.views.one(run, ALWAYS_RELATED))
-
-
-def add_run(services: Services, job: Job, trigger: TriggerRequest, category: str) -> Run:
-    environment = services.account.environment(job.environment_id)
-    values = trigger.model_dump() | {"cause": trigger.cause or "Triggered via API"}
-    default_version = job.definition["dbt_version"] or environment.dbt_version
-    return services.queue.add(
-        job_id=job.id,
-        project_id=job.project_id,
-        environment_id=job.environment_id,
-        dbt_version=trigger.dbt_version_override or default_version,
-        trigger={name: values.get(name) for name in TRIGGER_FIELDS},
-        cause_category=category,
-        commands=trigger.steps_override or job.definition["execute_steps"],
-    )
-
-
-def resume_run(services: Services, job: Job, failed: Run, trigger: TriggerRequest) -> Run:
-    """The commands that succeeded are not repeated; overrides of the failed run still count."""
-    cause = trigger.cause or f"Resumed run {failed.id} from its failed step"
-    rest = failed.commands[(failed.failed_command or 0) + 1 :]
-    return services.queue.add(
-        job_id=job.id,
-        project_id=job.project_id,
-        environment_id=job.environment_id,
-        dbt_version=failed.dbt_version,
-        trigger=failed.trigger | {"cause": cause},
-        cause_category="rerun",
-        commands=[RETRY, *rest],
-        retrying_run_id=failed.id,
-    )
 
 
 def view(job: Job, services: Services, related: frozenset[str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""What dbt Cloud tells a run about itself, through the process environment of dbt."""
+"""What a run's dbt finds in its process environment, besides what the user put there."""
 
 from local_dbt_cloud.account import Environment
+from local_dbt_cloud.run_folder import PROFILE, RunFolder
 from local_dbt_cloud.store import Run
 
 
@@ -27,3 +28,20 @@ def describe_run(run: Run, environment: Environment, account_id: int) -> dict[st
     }
     copies = {METADATA_PREFIX + name: value for name, value in facts.items()}
     return {**facts, **copies, "DBT_ENV": "prod"}
+
+
+def dbt_settings(folder: RunFolder, step: int, target: str) -> dict[str, str]:
+    """Where dbt reads and writes, and how it speaks."""
+    return {
+        "DBT_PROFILE": PROFILE,
+        # In the profile too; but only what is said here makes dbt parse anew after a change.
+        "DBT_TARGET": target,
+        "DBT_PROFILES_DIR": str(folder.profiles),
+        "DBT_TARGET_PATH": str(folder.target),
+        "DBT_LOG_PATH": str(folder.step(step)),
+        "DBT_USE_COLORS": "false",
+        "DBT_USE_COLORS_FILE": "false",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DBT_VERSION_CHECK": "false",
+        "PYTHONUNBUFFERED": "1",
+    }

@@ -9,11 +9,13 @@ from functools import partial
 from typing import Any
 
 from local_dbt_cloud.account import Account
-from local_dbt_cloud.dbt_process import Dbt, DbtProcess, Invocation, inherited_process_env
+from local_dbt_cloud.dbt_installations import DbtInstallations
+from local_dbt_cloud.dbt_process import Invocation, inherited_process_env
+from local_dbt_cloud.deferral import copy_state, deferral_process_env, find_deferred_run
 from local_dbt_cloud.run_controls import RunControls, StandIn, StepAhead
-from local_dbt_cloud.run_environment import describe_run
+from local_dbt_cloud.run_environment import dbt_settings, describe_run
 from local_dbt_cloud.run_failure import explain_failure
-from local_dbt_cloud.run_folder import PASSWORD_VARIABLE, PROFILE, RunFolder, read_log
+from local_dbt_cloud.run_folder import RunFolder, read_log
 from local_dbt_cloud.run_plan import (
     RETRY,
     SERVER_FAILED,
@@ -24,6 +26,7 @@ from local_dbt_cloud.run_plan import (
     why_no_retry,
 )
 from local_dbt_cloud.run_preparation import CLONE, Log, PreparationError, RunPreparation
+from local_dbt_cloud.run_programs import RunPrograms
 from local_dbt_cloud.run_status import RunStatus
 from local_dbt_cloud.run_steps import StepRefusedError, invocation_name, parse_command
 from local_dbt_cloud.run_variables import effective_variables
@@ -61,10 +64,10 @@ class RunExecution:
         account: Account,
         store: Store,
         controls: RunControls,
-        dbt: Dbt,
+        installations: DbtInstallations,
     ) -> None:
         self.run, self.settings, self.account, self.store = run, settings, account, store
-        self.controls, self.dbt = controls, dbt
+        self.controls = controls
         job = store.find_job(run.job_id)
         if job is None:
             raise LookupError(run.job_id)
@@ -74,9 +77,9 @@ class RunExecution:
         self.parsed = settings.state / "parsed" / f"{run.job_id}.msgpack"
         self.index = 0
         self.lock = threading.Lock()
-        self.process: DbtProcess | None = None
         self.end: End | None = None
         self.ended = threading.Event()
+        self.programs = RunPrograms(installations, self.ended)
 
     def start(self, when_done: Callable[[int], None]) -> threading.Thread:
         thread = threading.Thread(
@@ -92,12 +95,12 @@ class RunExecution:
                 self.end = end
                 self._finish(end)
                 self.ended.set()
-            if self.process is not None:
-                self.process.stop()
+        self.programs.stop()
 
     def _run(self, when_done: Callable[[int], None]) -> None:
         timeout = self._start_timeout()
         try:
+            self.store.update_run(self.run.id, status=RunStatus.RUNNING, started_at=now())
             self._finish(self._execute())
         except Exception:
             LOG.exception("run %s failed in the server", self.run.id)
@@ -116,7 +119,6 @@ class RunExecution:
         return timer
 
     def _execute(self) -> End:
-        self.store.update_run(self.run.id, status=RunStatus.RUNNING, started_at=now())
         try:
             for step in self._steps():
                 self._take(step)
@@ -158,7 +160,17 @@ class RunExecution:
 
     def _write_profile(self, log: Log) -> None:
         self.folder.take_parsed(self.parsed)
-        self.preparation.write_profile(log)
+        wanted = self.preparation.write_profile(log)
+        self.programs.choose_dbt(wanted, log, self.folder.console_log(self.index))
+        self._defer(log)
+
+    def _defer(self, log: Log) -> None:
+        runs = self.folder.path.parent
+        deferred = find_deferred_run(self.run, self.job, self.store, runs)
+        if deferred is not None:
+            copy_state(deferred, runs, self.folder.deferred)
+            self.store.update_run(self.run.id, deferring_run_id=deferred.id)
+            log(f"Deferring to run {deferred.id}")
 
     def _take(self, step: Step) -> None:
         instead = self._ask_controls(step)
@@ -242,39 +254,22 @@ class RunExecution:
             invocation = Invocation(
                 [*arguments, *resumed],
                 self.folder.project,
-                self._process_env(),
+                self._process_env(resumes=resumes),
                 self.folder.console_log(self.index),
             )
-            self.dbt.load()
-            with self.lock:
-                if self.end is not None:
-                    return False
-                self.process = self.dbt.start(invocation)
-            return self.process.wait() == 0
+            return self.programs.run_dbt(invocation)
         except (StepRefusedError, OSError) as error:
             self._log(str(error))
             return False
-        finally:
-            with self.lock:
-                self.process = None
 
-    def _process_env(self) -> dict[str, str]:
+    def _process_env(self, *, resumes: bool) -> dict[str, str]:
+        run = self.store.find_run(self.run.id) or self.run
+        defers = self.folder.deferred.is_dir()
         return {
             **inherited_process_env(),
             **effective_variables(self.store, self.run),
-            **describe_run(
-                self.store.find_run(self.run.id) or self.run,
-                self.preparation.environment,
-                self.account.id,
-            ),
-            PASSWORD_VARIABLE: self.preparation.password,
-            "DBT_PROFILE": PROFILE,
-            "DBT_PROFILES_DIR": str(self.folder.profiles),
-            "DBT_TARGET_PATH": str(self.folder.target),
-            "DBT_LOG_PATH": str(self.folder.step(self.index)),
-            "DBT_USE_COLORS": "false",
-            "DBT_USE_COLORS_FILE": "false",
-            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-            "DBT_VERSION_CHECK": "false",
-            "PYTHONUNBUFFERED": "1",
+            **describe_run(run, self.preparation.environment, self.account.id),
+            **(deferral_process_env(self.folder.deferred, resumes=resumes) if defers else {}),
+            **dbt_settings(self.folder, self.index, self.preparation.target),
+            **self.preparation.profile_variables(),
         }

@@ -6,21 +6,21 @@ What a run has on disk: the copy of its project, its profile, its logs and its a
         profiles/           profiles.yml; the password is not in it
         target/             where dbt works; shared by the steps, so that they parse once
         state/              what the run that this one resumes had left
+        deferred/           what the run that this one defers to had left
         steps/<index>/      console.log, dbt.log
         artifacts/<index>/  what that step wrote to target/
 """
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from local_dbt_cloud.settings import Warehouse
-
 
 LEFT_BEHIND = shutil.ignore_patterns("target", "logs", "dbt_packages", ".git", ".user.yml")
-PASSWORD_VARIABLE = "DBT_ENV_SECRET_WAREHOUSE_PASSWORD"  # noqa: S105 - a name; dbt masks what it holds
 PROFILE = "user"
 PARSED = "partial_parse.msgpack"
 
@@ -45,6 +45,10 @@ class RunFolder:
     def state(self) -> Path:
         return self.path / "state"
 
+    @property
+    def deferred(self) -> Path:
+        return self.path / "deferred"
+
     def step(self, index: int) -> Path:
         return self.path / "steps" / str(index)
 
@@ -60,21 +64,9 @@ class RunFolder:
     def copy_project(self, source: Path) -> None:
         shutil.copytree(source, self.project, ignore=LEFT_BEHIND, dirs_exist_ok=True)
 
-    def write_profile(
-        self, warehouse: Warehouse, target_name: str, schema: str, threads: int
-    ) -> None:
+    def write_profile(self, target_name: str, output: Mapping[str, Any]) -> None:
         self.profiles.mkdir(mode=0o700, parents=True, exist_ok=True)
-        output = {
-            "type": "postgres",
-            "host": warehouse.host,
-            "port": warehouse.port,
-            "user": warehouse.user,
-            "password": f"{{{{ env_var('{PASSWORD_VARIABLE}') }}}}",
-            "dbname": warehouse.database,
-            "schema": schema,
-            "threads": threads,
-        }
-        profile = {PROFILE: {"target": target_name, "outputs": {target_name: output}}}
+        profile = {PROFILE: {"target": target_name, "outputs": {target_name: dict(output)}}}
         (self.profiles / "profiles.yml").write_text(yaml.safe_dump(profile, sort_keys=False))
 
     def take_parsed(self, cache: Path) -> None:

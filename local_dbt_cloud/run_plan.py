@@ -38,6 +38,9 @@ CANCELLED = End(RunStatus.CANCELLED, "Cancelled by user.")
 SERVER_STOPPED = End(
     RunStatus.ERROR, "The local dbt Cloud was stopped while the run was in progress."
 )
+UNDECLARED = End(
+    RunStatus.ERROR, "The project or environment of this run is not declared any more."
+)
 SERVER_FAILED = End(RunStatus.ERROR, "The local dbt Cloud failed; its log says why.")
 
 

@@ -1,17 +1,24 @@
 """The steps before dbt: the clone of the project, and its profile."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from local_dbt_cloud import git_repository
 from local_dbt_cloud.account import Account
+from local_dbt_cloud.ci_runs import schema_of_pull_request
+from local_dbt_cloud.dbt_installations import Wanted
+from local_dbt_cloud.git_repository import Commit, GitError
 from local_dbt_cloud.profile_source import (
+    ROOT_VARIABLE,
     IncompleteEnvironmentError,
+    ProfileSource,
     connection_name,
     read_profile_source,
 )
 from local_dbt_cloud.run_folder import RunFolder
 from local_dbt_cloud.run_steps import profile_step_name
+from local_dbt_cloud.run_variables import effective_variables
 from local_dbt_cloud.settings import Settings
 from local_dbt_cloud.store import Job, Run, Store
 
@@ -33,54 +40,100 @@ class RunPreparation:
         self.project = account.project(run.project_id)
         self.environment = account.environment(run.environment_id)
         self.connection_name = connection_name(account, self.environment)
-        self.password = ""
+        self.source: ProfileSource | None = None
 
-    @property
-    def profile_step(self) -> str:
-        return profile_step_name(self.connection_name, self.run.trigger["schema_override"])
+    # The clone
 
     def clone(self, store: Store, log: Log) -> None:
         """Raise `PreparationError` when there is no such project or commit."""
-        source, trigger = self.project.folder, self.run.trigger
-        revision = trigger["git_sha"] or trigger["git_branch"] or self.environment.branch
         log(f"Cloning into '{self.folder.project}'...")
-        if source is None:
-            raise PreparationError("the project has no repository that is a folder here")
-        if not (source / "dbt_project.yml").is_file():
-            raise PreparationError(f"there is no dbt_project.yml in {source}")
+        trigger = self.run.trigger
+        revision = trigger["git_sha"] or trigger["git_branch"] or self.environment.branch
         try:
-            head = (
-                self._clone_revision(source, revision)
-                if revision
-                else self._copy_folder(source, log)
-            )
-        except (OSError, git_repository.GitError) as error:
+            head = self._clone(revision, log)
+        except (OSError, GitError) as error:
             raise PreparationError(str(error)) from error
+        if not (self.folder.project / "dbt_project.yml").is_file():
+            raise PreparationError(f"there is no dbt_project.yml in {self.project.git_url}")
         store.update_run(self.run.id, git_sha=head.sha, git_branch=head.branch)
         log("Successfully cloned repository.")
         log(f"Checking out to {revision}" if revision else "Checking out default branch")
 
-    def _clone_revision(self, source: Path, revision: str) -> git_repository.Commit:
-        sha = git_repository.extract(source, revision, self.folder.project)
-        return git_repository.Commit(self.run.trigger["git_branch"] or self.environment.branch, sha)
+    def _clone(self, revision: str | None, log: Log) -> Commit:
+        folder, url = self.project.folder, self.project.git_url
+        if folder is None and url is None:
+            raise PreparationError("the project has no repository")
+        if folder is None:
+            return self._clone_url(str(url), revision, log)
+        if not (folder / "dbt_project.yml").is_file():
+            raise PreparationError(f"there is no dbt_project.yml in {folder}")
+        if revision is None:
+            return self._copy_folder(folder, log)
+        sha = git_repository.extract(folder, revision, self.folder.project)
+        return Commit(self.branch, sha)
 
-    def _copy_folder(self, source: Path, log: Log) -> git_repository.Commit:
+    def _clone_url(self, url: str, revision: str | None, log: Log) -> Commit:
+        mirror, failure = git_repository.update_mirror(url, self.settings.state / "repositories")
+        if failure is not None:
+            log(f"{failure}\nThe repository is used as it was the last time.")
+        head = git_repository.read_head(mirror)
+        sha = git_repository.extract(
+            mirror,
+            revision or "HEAD",
+            self.folder.project,
+            str(self.project.subdirectory or ""),
+        )
+        return Commit(self.branch or (None if revision else head.branch), sha)
+
+    @property
+    def branch(self) -> str | None:
+        """The one that was asked for, by the trigger or else by the environment."""
+        branch: str | None = self.run.trigger["git_branch"]
+        return branch or self.environment.branch
+
+    def _copy_folder(self, source: Path, log: Log) -> Commit:
         self.folder.copy_project(source)
         log(f"The folder {source} as it is now, with what is not committed.")
         return git_repository.read_head(source)
 
-    def write_profile(self, log: Log) -> None:
-        """Raise `PreparationError` when the environment has not all that a profile needs."""
-        trigger, settings = self.run.trigger, self.job["settings"]
+    # The profile
+
+    @property
+    def profile_step(self) -> str:
+        return profile_step_name(self.connection_name, self.schema_override)
+
+    @property
+    def schema_override(self) -> str | None:
+        override: str | None = self.run.trigger["schema_override"]
+        return override or schema_of_pull_request(self.run)
+
+    @property
+    def target(self) -> str:
+        target: str = (
+            self.run.trigger["target_name_override"] or self.job["settings"]["target_name"]
+        )
+        return target
+
+    def write_profile(self, log: Log) -> Wanted:
+        """Answer which dbt the profile is for."""
+        log(self.profile_step)
         try:
-            source = read_profile_source(self.account, self.environment)
+            source = read_profile_source(self.account, self.environment, self._known_variables())
         except IncompleteEnvironmentError as error:
             raise PreparationError(str(error)) from error
-        self.password = source.warehouse.password
-        self.folder.write_profile(
-            source.warehouse,
-            trigger["target_name_override"] or settings["target_name"],
-            trigger["schema_override"] or source.schema,
-            trigger["threads_override"] or settings["threads"],
-        )
-        log(self.profile_step)
+        self.source = source
+        output = {
+            "type": source.type,
+            **source.output,
+            "schema": self.schema_override or source.schema,
+            "threads": self.run.trigger["threads_override"] or self.job["settings"]["threads"],
+        }
+        self.folder.write_profile(self.target, output)
+        return Wanted(source.type, source.adapter, self.run.dbt_version)
+
+    def _known_variables(self) -> dict[str, str]:
+        root = {ROOT_VARIABLE: str(self.settings.jobs.parent)}
+        return {**os.environ, **root, **effective_variables(self.account.store, self.run)}
+
+    def profile_variables(self) -> dict[str, str]:
+        return self.source.variables if self.source else {}

@@ -11,21 +11,21 @@ import time
 from typing import Any
 
 from local_dbt_cloud.account import Account
+from local_dbt_cloud.ci_runs import is_ci, lane
+from local_dbt_cloud.dbt_installations import DbtInstallations
 from local_dbt_cloud.dbt_process import SECONDS_TO_STOP
 from local_dbt_cloud.errors import NotFoundError
 from local_dbt_cloud.run_controls import RunControls
 from local_dbt_cloud.run_execution import RunExecution
 from local_dbt_cloud.run_folder import RunFolder
-from local_dbt_cloud.run_plan import CANCELLED, SERVER_STOPPED
+from local_dbt_cloud.run_plan import CANCELLED, SERVER_STOPPED, UNDECLARED, End
 from local_dbt_cloud.run_status import RunStatus
 from local_dbt_cloud.settings import Settings
 from local_dbt_cloud.store import Run, Store
 from local_dbt_cloud.timestamps import now
-from local_dbt_cloud.warm_dbt import WarmDbt
 
 
 LOG = logging.getLogger("local_dbt_cloud")
-UNDECLARED = "The project or environment of this run is not declared any more."
 INTERRUPTED = "The local dbt Cloud's server died while the run was in progress."
 
 
@@ -39,7 +39,7 @@ class RunQueue:
     ) -> None:
         self.settings, self.account, self.store = settings, account, store
         self.controls = controls or RunControls()
-        self.dbt = WarmDbt(settings.dbt, ("postgres",))
+        self.installations = DbtInstallations(settings)
         self.lock = threading.RLock()
         self.executions: dict[int, RunExecution] = {}
         self.threads: dict[int, threading.Thread] = {}
@@ -50,7 +50,7 @@ class RunQueue:
         for run_id in self.store.end_interrupted_runs(INTERRUPTED):
             LOG.info("run %s ended: %s", run_id, INTERRUPTED)
         self.is_open = True
-        threading.Thread(target=self.dbt.load, name="load-dbt", daemon=True).start()
+        threading.Thread(target=self.installations.own.load, name="load-dbt", daemon=True).start()
         self.look_again()
 
     def close(self) -> None:
@@ -61,7 +61,7 @@ class RunQueue:
             threads = list(self.threads.values())
         for execution in executions:
             execution.stop(SERVER_STOPPED)
-        self.dbt.close()
+        self.installations.close()
         deadline = time.monotonic() + SECONDS_TO_STOP + 0.5
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0))
@@ -77,17 +77,16 @@ class RunQueue:
 
     def cancel(self, run: Run) -> None:
         """A run that has ended stays as it is."""
+        self.end(run, CANCELLED)
+
+    def end(self, run: Run, end: End) -> None:
+        """End a run now, whether it waits or runs; one that has ended stays as it is."""
         with self.lock:
             execution = self.executions.get(run.id)
             if execution is None:
-                self.store.update_run(
-                    run.id,
-                    status=CANCELLED.status,
-                    status_message=CANCELLED.message,
-                    finished_at=now(),
-                )
+                self._end_without_start(run, end)
         if execution is not None:
-            execution.stop(CANCELLED)
+            execution.stop(end)
         self.look_again()
 
     def look_again(self) -> None:
@@ -95,24 +94,27 @@ class RunQueue:
         with self.lock:
             if not self.is_open:
                 return
-            busy_jobs = {execution.run.job_id for execution in self.executions.values()}
+            busy = {lane(execution.run) for execution in self.executions.values()}
             for run in self.store.unfinished_runs():
-                if len(self.executions) >= self.account.declared.run_slots:
-                    return
-                if run.id in self.executions or run.job_id in busy_jobs:
+                if run.id in self.executions or lane(run) in busy:
                     continue
-                busy_jobs.add(run.job_id)
-                if self.controls.may_start(run):
+                busy.add(lane(run))
+                if self._has_slot_for(run) and self.controls.may_start(run):
                     self._start(run)
 
     def blocked_by(self, run: Run, unfinished: list[Run]) -> list[int]:
         """The runs in front of a queued one: of its job, or, with no slot free, those that run."""
         if run.status is not RunStatus.QUEUED:
             return []
-        same_job = [o.id for o in unfinished if o.job_id == run.job_id and o.id < run.id]
-        active = [other.id for other in unfinished if other.status is not RunStatus.QUEUED]
-        full = len(active) >= self.account.declared.run_slots
-        return same_job or (active if full else [])
+        same_lane = [other.id for other in unfinished if lane(other) == lane(run)]
+        in_front = [run_id for run_id in same_lane if run_id < run.id]
+        active = [o.id for o in unfinished if o.status is not RunStatus.QUEUED and not is_ci(o)]
+        full = len(active) >= self.account.declared.run_slots and not is_ci(run)
+        return in_front or (active if full else [])
+
+    def _has_slot_for(self, run: Run) -> bool:
+        taken = sum(not is_ci(execution.run) for execution in self.executions.values())
+        return is_ci(run) or taken < self.account.declared.run_slots
 
     def _prepare_retry(self, run: Run) -> None:
         failed = run.retrying_run_id and self.store.find_run(run.retrying_run_id)
@@ -134,16 +136,19 @@ class RunQueue:
             return
         try:
             execution = RunExecution(
-                run, self.settings, self.account, self.store, self.controls, self.dbt
+                run, self.settings, self.account, self.store, self.controls, self.installations
             )
         except (LookupError, NotFoundError):
             # Queued before a restart, and dbt_cloud_jobs.yml has changed since.
-            self.store.update_run(
-                run.id, status=RunStatus.ERROR, status_message=UNDECLARED, finished_at=now()
-            )
+            self._end_without_start(run, UNDECLARED)
             return
         self.executions[run.id] = execution
         self.threads[run.id] = execution.start(self._forget)
+
+    def _end_without_start(self, run: Run, end: End) -> None:
+        ended = {"status": end.status, "status_message": end.message, "finished_at": now()}
+        if self.store.update_run(run.id, **ended):
+            LOG.info("run %s ended: %s", run.id, end.message)
 
     def _forget(self, run_id: int) -> None:
         with self.lock:

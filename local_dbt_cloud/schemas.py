@@ -11,6 +11,7 @@ from typing import Any
 from local_dbt_cloud.account import Account
 from local_dbt_cloud.environment_schemas import find_environment_v2
 from local_dbt_cloud.job_schemas import job_of_run
+from local_dbt_cloud.new_runs import TRIGGER_FIELDS, why_not_retried
 from local_dbt_cloud.run_folder import RunFolder, read_log
 from local_dbt_cloud.run_queue import RunQueue
 from local_dbt_cloud.run_status import RunStatus
@@ -20,23 +21,8 @@ from local_dbt_cloud.tables import TRIGGER_ID_OFFSET
 from local_dbt_cloud.timestamps import clock_duration, humanized, now, seconds_between, spaced
 
 
-TRIGGER_FIELDS = (
-    "cause",
-    "job_definition_id",
-    "git_branch",
-    "git_sha",
-    "azure_pull_request_id",
-    "github_pull_request_id",
-    "gitlab_merge_request_id",
-    "non_native_pull_request_id",
-    "schema_override",
-    "dbt_version_override",
-    "threads_override",
-    "target_name_override",
-    "generate_docs_override",
-    "timeout_seconds_override",
-    "steps_override",
-)
+# What the answer to a trigger shows of a run, whatever `include_related` says.
+ALWAYS_RELATED = frozenset({"trigger", "job"})
 TRUNCATED_LINES = 1000
 
 
@@ -106,7 +92,7 @@ def plain_run(run: Run, url: str, account_id: int) -> dict[str, Any]:
         "status_message": run.status_message,
         "owner_thread_id": None,
         "executed_by_thread_id": f"local-dbt-cloud-run-{run.id}" if run.started_at else None,
-        "deferring_run_id": None,
+        "deferring_run_id": run.deferring_run_id,
         "artifacts_saved": run.artifacts_saved,
         "artifact_s3_path": saved,
         "has_docs_generated": run.has_docs_generated,
@@ -120,7 +106,7 @@ def plain_run(run: Run, url: str, account_id: int) -> dict[str, Any]:
         "finished_at": spaced(end),
         "last_checked_at": None,
         "last_heartbeat_at": None,
-        "should_start_at": None,
+        "should_start_at": spaced(run.scheduled_for),
         "trigger": None,
         "job": None,
         "environment": None,
@@ -167,16 +153,6 @@ def duration_fields(run: Run, moment: datetime) -> dict[str, str]:
 def retry_fields(run: Run, latest_run_id: int) -> dict[str, Any]:
     reason = why_not_retried(run, latest_run_id)
     return {"can_retry": reason is None, "retry_not_supported_reason": reason}
-
-
-def why_not_retried(run: Run, latest_run_id: int) -> str | None:
-    if run.status is not RunStatus.ERROR:
-        return "RETRY_NOT_FAILED_RUN"
-    if run.id != latest_run_id:
-        return "RETRY_NOT_LATEST_RUN"
-    if run.failed_command is None:
-        return run.retry_not_supported_reason or "RETRY_NO_RUN_RESULTS"
-    return run.retry_not_supported_reason
 
 
 def trigger_view(run: Run) -> dict[str, Any]:

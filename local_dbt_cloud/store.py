@@ -52,6 +52,8 @@ class Run:
     failed_command: int | None
     retrying_run_id: int | None
     retry_not_supported_reason: str | None
+    deferring_run_id: int | None = None
+    scheduled_for: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,10 @@ class Store:
         found = self.jobs.find(job_id)
         return to_job(found) if found else None
 
+    def scheduled_jobs(self) -> list[Job]:
+        """Those that are not deleted, and whose schedule is on."""
+        return [to_job(job) for job in self.jobs.active(triggers_schedule=True)]
+
     def list_jobs(
         self, filters: Mapping[str, Any], order_by: str, limit: int, offset: int
     ) -> tuple[list[Job], int]:
@@ -118,11 +124,13 @@ class Store:
     # Runs
 
     def add_run(self, **values: Any) -> Run:
+        with self.engine.begin() as transaction:
+            return self.add_run_within(transaction, **values)
+
+    def add_run_within(self, transaction: Connection, **values: Any) -> Run:
         moment = now()
         values |= {"status": RunStatus.QUEUED, "created_at": moment, "updated_at": moment}
-        with self.engine.begin() as transaction:
-            row = transaction.execute(insert(runs).values(values).returning(runs)).one()
-        return to_run(row)
+        return to_run(transaction.execute(insert(runs).values(values).returning(runs)).one())
 
     def update_run(self, run_id: int, **values: Any) -> bool:
         """
@@ -166,6 +174,13 @@ class Store:
         with self.engine.connect() as reader:
             rows = reader.execute(newest.where(runs.c.job_id.in_(set(job_ids)))).all()
         return dict(map(tuple, rows))
+
+    def latest_scheduled_for(self, job_id: int) -> datetime | None:
+        """The newest tick of its schedule that a run of the job is for."""
+        newest = select(func.max(runs.c.scheduled_for)).where(runs.c.job_id == job_id)
+        with self.engine.connect() as reader:
+            found: datetime | None = reader.execute(newest).scalar_one()
+        return found
 
     # Steps
 

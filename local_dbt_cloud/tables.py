@@ -73,8 +73,12 @@ runs = Table(
     Column("failed_command", Integer),
     Column("retrying_run_id", BigInteger),
     Column("retry_not_supported_reason", String),
+    Column("deferring_run_id", BigInteger),
+    # The tick of the schedule that the run is for: no two runs of a job are for the same one.
+    Column("scheduled_for", UtcDateTime),
     Index("runs_by_job", "job_id", "id"),
     Index("runs_by_status", "status"),
+    Index("runs_by_tick", "job_id", "scheduled_for", unique=True),
     sqlite_autoincrement=True,
 )
 

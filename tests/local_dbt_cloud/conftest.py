@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.local_dbt_cloud.queue_in_process import prepare_queue
 from tests.local_dbt_cloud.server_process import (
     JOB,
     NO_WAREHOUSE,
@@ -94,3 +95,19 @@ def fresh_server(make_server) -> Iterator[Callable[..., Server]]:
     for server in started:
         if server.process is not None and server.process.poll() is None:
             server.stop()
+
+
+@pytest.fixture
+def make_queue(tmp_path) -> Iterator[Callable[..., Any]]:
+    """Open queues in this process; they are closed with the test."""
+    queues = []
+
+    def make(controls=None, *jobs, **account):
+        queues.append(prepare_queue(tmp_path, controls, *jobs, **account))
+        queues[-1].open()
+        return queues[-1]
+
+    yield make
+    for queue in queues:
+        queue.close()
+        queue.store.close()

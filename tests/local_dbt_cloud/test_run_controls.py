@@ -1,31 +1,14 @@
 """The seam through which runs are held or decided without dbt."""
 
-import sys
 import threading
-import time
 
 import pytest
 
-from local_dbt_cloud.account import Account
-from local_dbt_cloud.declared_jobs import DeclaredFile
-from local_dbt_cloud.declared_resources import list_declared
 from local_dbt_cloud.run_controls import RunControls, StandIn
 from local_dbt_cloud.run_folder import RunFolder
 from local_dbt_cloud.run_plan import CANCELLED, End, timed_out
-from local_dbt_cloud.run_queue import RunQueue
 from local_dbt_cloud.run_status import RunStatus
-from local_dbt_cloud.schemas import TRIGGER_FIELDS
-from local_dbt_cloud.settings import Settings, Warehouse
-from local_dbt_cloud.store import Store
-from tests.local_dbt_cloud.server_process import (
-    ENVIRONMENT,
-    JOB,
-    PROJECT,
-    STAND_IN,
-    declare,
-    job,
-    write_project,
-)
+from tests.local_dbt_cloud.queue_in_process import add_run, wait
 
 
 class Script(RunControls):
@@ -41,66 +24,6 @@ class Script(RunControls):
     def before_step(self, run, step, ended):
         answer = self.answers.get(step.command)
         return answer(ended) if callable(answer) else answer
-
-
-@pytest.fixture
-def make_queue(tmp_path):
-    """A queue in this process, without a server, whose dbt is the stand-in."""
-    queues = []
-
-    def make(controls):
-        write_project(tmp_path)
-        dbt = tmp_path / "dbt"
-        dbt.write_text(STAND_IN.format(python=sys.executable, folder=tmp_path))
-        dbt.chmod(0o755)
-        warehouse = Warehouse("127.0.0.1", 1, "warehouse", "secret", "warehouse")
-        settings = Settings(
-            listen_on="127.0.0.1",
-            port=1,
-            url="https://localhost:1",
-            state=tmp_path / "state",
-            tls=tmp_path / "tls",
-            token="a token",
-            dbt=dbt,
-            jobs=tmp_path / "dbt_cloud_jobs.yml",
-            cause_required=True,
-            warehouse=warehouse,
-        )
-        declared = DeclaredFile.model_validate(declare(job(JOB, "Build", "dbt build")))
-        store = Store(settings.state / "dbt_cloud.sqlite")
-        store.declare(list_declared(declared, tmp_path))
-        account = Account(declared.local_dbt_cloud, store, warehouse)
-        queue = RunQueue(settings, account, store, controls)
-        queue.open()
-        queues.append(queue)
-        return queue
-
-    yield make
-    for queue in queues:
-        queue.close()
-        queue.store.close()
-
-
-def add_run(queue, **trigger):
-    return queue.add(
-        job_id=JOB,
-        project_id=PROJECT,
-        environment_id=ENVIRONMENT,
-        dbt_version="1.11.0-latest",
-        trigger=dict.fromkeys(TRIGGER_FIELDS) | {"cause": "a test"} | trigger,
-        cause_category="api",
-        commands=["dbt build"],
-    )
-
-
-def wait(queue, run, until=lambda run: run.status.is_final):
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        found = queue.store.find_run(run.id)
-        if until(found):
-            return found
-        time.sleep(0.01)
-    pytest.fail(f"run is {found}")
 
 
 def steps(queue, run):

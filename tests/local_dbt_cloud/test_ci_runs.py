@@ -1,0 +1,70 @@
+"""Runs of CI jobs, each for a pull request."""
+
+import pytest
+
+from tests.local_dbt_cloud.server_process import JOB, OTHER_JOB, job
+
+
+HOLD = "dbt build --select hold"
+
+
+@pytest.fixture
+def server(fresh_server):
+    """A CI job and an ordinary one in an account of one slot."""
+    return fresh_server(
+        job(JOB, "CI", HOLD, job_type="ci"), job(OTHER_JOB, "Ordinary", HOLD), run_slots=1
+    )
+
+
+def test_pull_requests_run_side_by_side(server):
+    """Each has its own schema and its own turn, and none takes a slot of the account."""
+    ordinary = server.trigger(OTHER_JOB)
+    first, second = (server.trigger(github_pull_request_id=number) for number in (7, 8))
+    for run in (ordinary, first, second):
+        server.held(run["id"])
+    server.release()
+    ended = [server.finish(run["id"]) for run in (first, second)]
+
+    assert [run["trigger"]["cause_category"] for run in ended] == ["ci", "ci"]
+    for number, run in zip((7, 8), ended, strict=True):
+        assert run["run_steps"][1]["name"] == (
+            "Create profile from connection Warehouse"
+            f" (override schema to 'dbt_cloud_pr_{JOB}_{number}')"
+        )
+    profile = server.folder / f"state/runs/{first['id']}/profiles/profiles.yml"
+    assert f"schema: dbt_cloud_pr_{JOB}_7" in profile.read_text()
+
+
+def test_a_new_commit_ends_the_run_of_the_old_one(server):
+    """The newer run of a pull request takes its place; other pull requests go on."""
+    old, other = (server.trigger(gitlab_merge_request_id=number) for number in (7, 8))
+    server.held(old["id"])
+    server.held(other["id"])
+    new = server.trigger(gitlab_merge_request_id=7)
+    server.held(new["id"])
+    ended = server.finish(old["id"])
+    server.release()
+
+    assert ended["status"] == 30
+    assert "newer run of the pull request" in ended["status_message"]
+    assert [server.finish(run["id"])["status"] for run in (other, new)] == [10, 10]
+
+
+def test_overrides_win(server):
+    """A schema that the trigger names is used, pull request or not."""
+    run = server.trigger(github_pull_request_id=7, schema_override="mine")
+    server.held(run["id"])
+    server.release()
+
+    assert server.finish(run["id"])["run_steps"][1]["name"].endswith("schema to 'mine')")
+
+
+def test_other_jobs_have_no_pull_requests(server):
+    """The id of a pull request changes nothing for a job that is not for CI."""
+    run = server.trigger(OTHER_JOB, github_pull_request_id=7)
+    server.held(run["id"])
+    server.release()
+    ended = server.finish(run["id"])
+
+    assert ended["trigger"]["cause_category"] == "api"
+    assert ended["run_steps"][1]["name"] == "Create profile from connection Warehouse"
