@@ -21,7 +21,7 @@ from tests.local_dbt_cloud.server_process import (
 TEAM_PROJECT, TEAM_ENVIRONMENT, TEAM_CONNECTION = PROJECT + 1, ENVIRONMENT + 1, 32
 # What dbt knows of the variable that the profile names, and of one that it does not.
 VARIABLES = """\
-select '{{ env_var("LOCAL_DBT_CLOUD_ROOT", "none") }}, {{ env_var("NOT_IN_THE_PROFILE", "none") }}' as x
+select '{{ env_var("LOCAL_DBT_CLOUD_ROOT", "") }}, {{ env_var("NOT_IN_THE_PROFILE", "none") }}' as x
 """
 DUCKDB = {
     "id": TEAM_CONNECTION,
