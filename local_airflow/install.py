@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 from local_airflow.folders import LOCAL, ROOT
@@ -113,7 +114,8 @@ def lock() -> int:
     options += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "--quiet"]
     airflow = "requirements/airflow.lock"
     _run([uv, "pip", "compile", *options, "requirements.txt", "-o", airflow])
-    for group in ("local-dbt-cloud", "dbt", "postgres", "dev"):
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    for group in pyproject["dependency-groups"]:
         # The tests must see the very Airflow that runs.
         also = ["-c", airflow, "requirements.txt"] if group == "dev" else []
         source = ["--group", f"pyproject.toml:{group}"]

@@ -20,17 +20,22 @@ WANTED_SHAPE = "https://ab123.us1.dbt.com/deploy/<account>/projects/<project>/jo
 HOST = re.compile(r"(?:https?://)?(?P<host>[A-Za-z0-9.-]+(?::\d{1,5})?)(?P<path>[/#?].*)?")
 JOB_PATH = re.compile(
     r"/(?:#/accounts|deploy|next/deploy|api/v[23]/accounts)/(?P<account>\d+)"
-    r"(?:/projects/\d+)?/jobs/(?P<job>\d+)(?![^/?#])"
+    r"(?:/projects/(?P<project>\d+))?/jobs/(?P<job>\d+)(?![^/?#])"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class JobUrl:
-    """Where a job is: a bare host (with its port, if it has one) and two ids of up to 64 bits."""
+    """
+    Where a job is: a bare host (with its port, if it has one) and ids of up to 64 bits.
+
+    `project_id` is None where the address does not name the project.
+    """
 
     host: str
     account_id: int
     job_id: int
+    project_id: int | None = None
 
 
 def bare_host(text: str) -> str:
@@ -62,7 +67,8 @@ def parse_job_url(text: str) -> JobUrl:
                 f"It looks like this:   DBT_CLOUD_JOB_URL={WANTED_SHAPE}",
             ),
         )
-    return JobUrl(address["host"].lower(), int(job["account"]), int(job["job"]))
+    project = int(job["project"]) if job["project"] else None
+    return JobUrl(address["host"].lower(), int(job["account"]), int(job["job"]), project)
 
 
 def _why_not(text: str) -> str:
