@@ -50,6 +50,10 @@ load: ## Load a month of flights into the warehouse; MONTH=2013-02
 status: ## Show every part: state, process, address
 	@$(PYTHON) -m local_airflow status
 
+.PHONY: doctor
+doctor: ## Say what is wrong and what to do; changes nothing; FORMAT=json
+	@$(PYTHON) -m local_airflow doctor $(if $(FORMAT),--format "$(FORMAT)")
+
 .PHONY: logs
 logs: ## Show the newest lines of the logs; S=scheduler for one part, F=1 to follow
 	@$(PYTHON) -m local_airflow logs $(if $(S),--service "$(S)") $(if $(F),--follow)

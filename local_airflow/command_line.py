@@ -1,12 +1,17 @@
 """Turns arguments into commands; the one place that prints errors."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 
 from local_airflow import commands, install
+from local_airflow.doctor.command import doctor
+from local_airflow.hand_over import hand_over
+from local_airflow.proxies import keep_local_calls_away
 from local_airflow.settings import load_settings
 from local_airflow.supervisor import supervise
+from local_airflow.terminal import survive_any_encoding
 from local_airflow.user_error import UserError
 
 
@@ -20,10 +25,16 @@ COMMANDS: dict[str, Command] = {
     "run": lambda chosen: commands.run(chosen.dag_id),
     "load": lambda chosen: commands.load(chosen.month),
     "reset": lambda _: commands.reset(),
-    "install": lambda _: install.install((*install.TO_RUN, "dev")),
+    "doctor": lambda chosen: doctor(chosen.format),
+    "in-airflow": lambda chosen: commands.in_airflow(chosen.program),
+    "install": lambda _: install.install((*install.TO_RUN, "jobs-as-code", "dev")),
     "lock": lambda _: install.lock(),
     "supervise": lambda _: supervise(load_settings()),
 }
+
+
+# Commands that go on in another environment, when it is there.
+NEEDS = {"doctor": "tools"}
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -35,12 +46,19 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     added["logs"].add_argument("--service")
     added["logs"].add_argument("--lines", type=int, default=30)
     added["logs"].add_argument("--follow", action="store_true")
+    added["doctor"].add_argument("--format", default="")
+    added["in-airflow"].add_argument("program", nargs=argparse.REMAINDER)
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    chosen = parse(sys.argv[1:] if arguments is None else arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    chosen = parse(arguments)
+    survive_any_encoding()
+    keep_local_calls_away(os.environ)
     try:
+        if chosen.command in NEEDS:
+            hand_over(NEEDS[chosen.command], arguments, install_first=False)
         return COMMANDS[chosen.command](chosen)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

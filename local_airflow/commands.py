@@ -168,6 +168,11 @@ def load(month: str) -> int:
     return current(load_settings()).run_ingestion(["load", "--month", month])
 
 
+def in_airflow(program: list[str]) -> int:
+    """Run a program as Airflow's components run: their environment, connection, certificates."""
+    return current(load_settings()).run_airflow(program)
+
+
 def reset() -> int:
     mode = current(load_settings())
     if input(f"Delete {mode.describe_data()}? Type yes: ") != "yes":

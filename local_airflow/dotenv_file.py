@@ -5,7 +5,7 @@ What one of them would read differently is refused here, so that every way to ru
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -20,6 +20,7 @@ KNOWN = {
     "DBT_CLOUD_HOST": "",
     "DBT_CLOUD_ACCOUNT_ID": "",
     "DBT_CLOUD_JOB_ID": "",
+    "EXTRA_CA_FILE": "",
     "AIRFLOW_PORT": "8080",
     "LOCAL_DBT_CLOUD_PORT": "8443",
     "POSTGRES_PORT": "5433",
@@ -47,19 +48,33 @@ def read_dotenv(file: Path) -> dict[str, str]:
 
 def parse_lines(lines: Iterable[str], file: str) -> dict[str, str]:
     settings: dict[str, str] = {}
+    for entry in _entries(lines, file):
+        if isinstance(entry, UserError):
+            raise entry
+        settings[entry[0]] = entry[1]
+    return settings
+
+
+def broken_lines(lines: Iterable[str], file: str) -> list[UserError]:
+    """Give an error for every line that is broken, where `parse_lines` stops at the first."""
+    return [entry for entry in _entries(lines, file) if isinstance(entry, UserError)]
+
+
+def _entries(lines: Iterable[str], file: str) -> Iterator[tuple[str, str] | UserError]:
+    seen: set[str] = set()
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         match = LINE.fullmatch(line)
         why = _why_broken(line, match["value"]) if match else _why_no_setting(line)
         if match is None or why:
-            raise _broken(file, number, line, *why)
-        if match["key"] in settings:
-            raise _broken(
-                file, number, line, f"{match['key']} is set twice.", "Keep one of the two lines."
-            )
-        settings[match["key"]] = match["value"]
-    return settings
+            yield _broken(file, number, line, *why)
+        elif match["key"] in seen:
+            twice = f"{match['key']} is set twice."
+            yield _broken(file, number, line, twice, "Keep one of the two lines.")
+        else:
+            seen.add(match["key"])
+            yield match["key"], match["value"]
 
 
 def _broken(file: str, number: int, line: str, cause: str, remedy: str) -> UserError:

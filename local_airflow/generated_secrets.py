@@ -57,6 +57,15 @@ def read_secrets(folder: Path) -> Secrets:
     )
 
 
+def peek_secrets(folder: Path) -> Secrets:
+    """Read the secrets that are there and make none: empty where there is none yet."""
+
+    def peek(file: Path) -> str:
+        return file.read_text(encoding="ascii").strip() if file.is_file() else ""
+
+    return Secrets(**{each.name: peek(folder / each.name) for each in fields(Secrets)})
+
+
 def _read(file: Path, make: Callable[[], str]) -> str:
     try:
         return file.read_text(encoding="ascii").strip()

@@ -15,12 +15,12 @@ from local_airflow.user_error import UserError
 
 
 UV_VERSION = "0.13.9"
-TO_RUN = ("postgres", "local-dbt-cloud", "dbt", "airflow")
+TO_RUN = ("tools", "postgres", "local-dbt-cloud", "dbt", "airflow")
 NEEDED_MEGABYTES = 1500
 
 
 def install(names: tuple[str, ...]) -> int:
-    missing = [name for name in names if not _is_installed(name)]
+    missing = [name for name in names if not is_installed(name)]
     if not missing:
         return 0
     LOCAL.mkdir(exist_ok=True)
@@ -49,7 +49,7 @@ def _stamp(name: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _is_installed(name: str) -> bool:
+def is_installed(name: str) -> bool:
     try:
         return (LOCAL / name / "installed").read_text() == _stamp(name)
     except OSError:

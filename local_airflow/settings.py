@@ -1,12 +1,13 @@
 """What `.env` and this clone decide, read once into one frozen object."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from local_airflow.dotenv_file import AIRFLOW_SETTING, DBT_VARIABLE, KNOWN, read_dotenv
-from local_airflow.folders import StateFolders, dotenv_path, state_folders
+from local_airflow.folders import ROOT, StateFolders, dotenv_path, state_folders
 from local_airflow.generated_secrets import Secrets, read_secrets
+from local_airflow.trust import check_certificates
 from local_airflow.user_error import UserError
 
 
@@ -45,7 +46,13 @@ class Settings:
 
     @property
     def tls_bundle(self) -> Path:
-        return self.folders.tls / "bundle.pem"
+        """Name the file of certificates that every process of the stack trusts."""
+        return self.folders.tls / ("trusted.pem" if self.extra_ca_file else "bundle.pem")
+
+    @property
+    def extra_ca_file(self) -> Path | None:
+        named = self.dotenv["EXTRA_CA_FILE"]
+        return ROOT / named if named else None
 
     @property
     def is_local(self) -> bool:
@@ -71,26 +78,33 @@ class Settings:
         }
 
 
-def load_settings() -> Settings:
-    """Read `.env` and the secrets of this clone; raise `UserError` for what is wrong in them."""
+def load_settings(secrets: Callable[[Path], Secrets] = read_secrets) -> Settings:
+    """
+    Read `.env` and the secrets of this clone; raise `UserError` for what is wrong in them.
+
+    Secrets that are missing are made, unless `secrets` is `peek_secrets`.
+    """
     dotenv = read_dotenv(dotenv_path())
     known = {key: dotenv.get(key) or default for key, default in KNOWN.items()}
     check_mode(known["MODE"])
     folders = state_folders()
     ports = {key: _port(key, known[key]) for key in known if key.endswith("_PORT")}
     _check_ports_differ(ports)
-    return Settings(
+    settings = Settings(
         dotenv=known,
         airflow_settings={
             key: value for key, value in dotenv.items() if AIRFLOW_SETTING.fullmatch(key)
         },
         folders=folders,
-        secrets=read_secrets(folders.secrets),
+        secrets=secrets(folders.secrets),
         airflow_port=ports["AIRFLOW_PORT"],
         local_dbt_cloud_port=ports["LOCAL_DBT_CLOUD_PORT"],
         postgres_port=ports["POSTGRES_PORT"],
         dbt_variables={key: value for key, value in dotenv.items() if DBT_VARIABLE.fullmatch(key)},
     )
+    if settings.extra_ca_file:
+        check_certificates(settings.extra_ca_file)
+    return settings
 
 
 def check_mode(mode: str) -> None:

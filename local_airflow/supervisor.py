@@ -26,6 +26,7 @@ from local_airflow.process_table import (
 from local_airflow.restarts import Restarts
 from local_airflow.settings import Settings
 from local_airflow.state_file import write_state
+from local_airflow.trust import write_trusted
 from local_airflow.user_error import UserError
 
 
@@ -174,6 +175,7 @@ def supervise(settings: Settings) -> int:
     try:
         certificates = [str(python("local-dbt-cloud")), "-m", "local_dbt_cloud", "certificates"]
         _once(settings, "certificates", certificates, local_dbt_cloud_environment(settings))
+        write_trusted(settings)
         postgres.create_cluster(settings)
         supervisor.look()
         prepare(supervisor)

@@ -18,6 +18,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.local_airflow.native_stack import Stack
+
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 POSTGRES_PYTHON = REPOSITORY / ".local/postgres/bin/python"
@@ -242,3 +244,14 @@ def flights_in_warehouse(warehouse: Warehouse) -> Warehouse:
         timeout=120,
     )
     return warehouse
+
+
+@pytest.fixture(scope="session")
+def running_stack(tmp_path_factory) -> Iterator[Stack]:
+    """Airflow, PostgreSQL and the local dbt Cloud, started by the real command."""
+    stack = Stack(tmp_path_factory.mktemp("running_stack"))
+    up = stack.make("up")
+    assert up.returncode == 0, up.stdout + up.stderr
+    yield stack
+    stack.make("down")
+    assert stack.processes() == {}

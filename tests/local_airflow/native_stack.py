@@ -28,20 +28,28 @@ class Stack:
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
         self.env_file.write_text(text + "".join(f"{line}\n" for line in lines))
 
-    def make(self, *arguments):
+    def make(self, *arguments, **more):
+        """Run a command; `more` is added to its process environment."""
         return subprocess.run(
             [sys.executable, "-m", "local_airflow", *arguments],
             cwd=ROOT,
-            env={
-                **{key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ},
-                "LOCAL_STATE": str(self.state),
-                "LOCAL_ENV_FILE": str(self.env_file),
-            },
+            env=self.process_environment(**more),
             capture_output=True,
             text=True,
             check=False,
             timeout=300,
         )
+
+    def process_environment(self, **more):
+        """What tells a command which stack is meant; and a proxy that nothing local may ask."""
+        return {
+            **{key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ},
+            "LOCAL_STATE": str(self.state),
+            "LOCAL_ENV_FILE": str(self.env_file),
+            "HTTP_PROXY": "http://127.0.0.1:9",
+            "HTTPS_PROXY": "http://127.0.0.1:9",
+            **more,
+        }
 
     def processes(self):
         """Map the id of each living process of this stack to its command line."""

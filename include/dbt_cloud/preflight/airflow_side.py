@@ -28,9 +28,9 @@ from include.dbt_cloud.settings_error import SettingsError
 
 
 VARIABLE = f"AIRFLOW_CONN_{CONNECTION_ID.upper()}"
-NAME = "Airflow's connection"
-TASKS = "tasks reach it"
-TRIGGERER = "the triggerer reaches it"
+NAME = "its connection"
+TASKS = "tasks"
+TRIGGERER = "triggerer"
 NOT_FOUND = 404
 SECONDS = 30
 
@@ -199,4 +199,4 @@ def _try(name: str, library: str, call: Callable[[], object]) -> Check:
             "requests obeys REQUESTS_CA_BUNDLE, aiohttp SSL_CERT_FILE: both must be set.",
             "make up sets them; has something else started Airflow?",
         ).check
-    return ok(name, f"through {library}, with the provider's own hook")
+    return ok(name, f"dbt Cloud is reached, with the provider's own hook ({library})")

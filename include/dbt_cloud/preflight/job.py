@@ -104,7 +104,7 @@ def may_be_triggered(client: Client, job_id: int) -> Check:
     """
     answer = client.of_account("v2", f"jobs/{job_id}/run/")
     if answer.status == METHOD_NOT_ALLOWED:
-        return ok("trigger", "nothing speaks against it; only a run proves it:   make run")
+        return ok("trigger", "nothing speaks against it; only a run proves it")
     refused = refusal("trigger", answer, client.route.shown)
     if refused:
         raise refused

@@ -1,0 +1,47 @@
+"""The doctor's report for a terminal: colours, and lines that fit its width."""
+
+from collections.abc import Callable
+
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from local_airflow.doctor.report import COLOURS, SIGNS, advice, findings, folded, summary
+from local_airflow.findings import Area, Finding, worst
+
+
+NAME_WIDTH = 17
+
+
+def examine_with_progress(examine: Callable[[], list[Area]]) -> list[Area]:
+    with Console().status("looking at the machine, the stack and dbt Cloud …"):
+        return examine()
+
+
+def show(areas: list[Area]) -> None:
+    console = Console(highlight=False)
+    for area in areas:
+        console.print(Text(area.title, style="bold"))
+        shown = folded(area) if "from Airflow" in area.title else list(area.findings)
+        console.print(_table(shown))
+    console.print(Text(summary(areas), style=f"bold {COLOURS[worst(findings(areas))]}"))
+
+
+def _table(shown: list[Finding]) -> Padding:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=1)
+    table.add_column(width=NAME_WIDTH)
+    table.add_column(ratio=1)
+    for finding in shown:
+        colour = COLOURS[finding.level]
+        table.add_row(
+            Text(SIGNS[finding.level], style=colour), Text(finding.name), _what(finding, colour)
+        )
+    return Padding(table, (0, 0, 1, 2))
+
+
+def _what(finding: Finding, colour: str) -> Group:
+    style = "" if colour == "green" else colour
+    # Text, never markup: a path or a message may have brackets in it.
+    return Group(Text(finding.found, style=style), *(Text(line) for line in advice(finding)))

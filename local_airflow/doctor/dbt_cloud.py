@@ -1,0 +1,83 @@
+"""
+dbt Cloud, seen from two places: a process of this machine, and a process of Airflow's.
+
+The checks are `include.dbt_cloud.preflight`, which would also run in production; here they are
+only started and read.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+from local_airflow.findings import Area, Finding, error, skipped
+from local_airflow.folders import ROOT
+from local_airflow.mode import Mode
+from local_airflow.settings import Settings
+
+
+MODULE = "include.dbt_cloud.preflight"
+SECONDS = 120
+
+Process = subprocess.Popen[str]
+
+
+def start_here(settings: Settings) -> Process:
+    """Start the checks as a program of this machine would meet dbt Cloud."""
+    environment = {**os.environ, **settings.process_environment(), "PYTHONPATH": str(ROOT)}
+    if settings.tls_bundle.exists():
+        environment["REQUESTS_CA_BUNDLE"] = str(settings.tls_bundle)
+    return _start([sys.executable, "-m", MODULE], environment)
+
+
+def start_in_airflow() -> Process:
+    """Start them with Airflow's environment, wherever the mode has it: see `in-airflow`."""
+    command = [sys.executable, "-m", "local_airflow", "in-airflow", "python", "-m", MODULE]
+    return _start([*command, "--in-airflow"], dict(os.environ))
+
+
+def _start(command: list[str], environment: dict[str, str]) -> Process:
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def read(process: Process, name: str) -> list[Finding]:
+    """Wait for the checks and read them; what kept them from being made is a finding too."""
+    try:
+        output, errors = process.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return [
+            error(
+                name,
+                f"the checks did not end within {SECONDS} s",
+                "Something takes the connection and never answers.",
+                "make doctor",
+                ask="whoever runs your network",
+            )
+        ]
+    try:
+        return [Finding.parse(check) for check in json.loads(output.splitlines()[-1])]
+    except (ValueError, KeyError, TypeError, IndexError):
+        last = "\n".join((errors or output).strip().splitlines()[-3:])
+        cause = f"They ended with {process.returncode} and said:\n{last}"
+        return [error(name, "the checks could not be made", cause, "make up", "make bundle")]
+
+
+def areas(mode: Mode, here: Process | None, in_airflow: Process | None) -> list[Area]:
+    settings = mode.settings
+    where = f"LOCAL, {settings.local_dbt_cloud_url}" if settings.is_local else "your account"
+    from_here, from_airflow = f"dbt Cloud from this machine ({where})", "dbt Cloud from Airflow"
+    stopped = "the local dbt Cloud is not running; to start it:   make up"
+    first = read(here, "dbt Cloud") if here else [skipped("dbt Cloud", stopped)]
+    asleep = "Airflow is not running; to start it:   make up"
+    second = read(in_airflow, "Airflow") if in_airflow else [skipped("Airflow", asleep)]
+    return [Area(from_here, tuple(first)), Area(from_airflow, tuple(second))]

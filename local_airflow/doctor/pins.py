@@ -1,0 +1,82 @@
+"""Is what is installed below .local/ what the lock files say?"""
+
+import re
+import sys
+from importlib.metadata import distributions
+from pathlib import Path
+
+from local_airflow.findings import Finding, ok, skipped, warning
+from local_airflow.folders import LOCAL, ROOT
+from local_airflow.install import is_installed
+
+
+PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(?P<version>[^\s;\\]+)", re.MULTILINE)
+SHOWN = 3
+
+
+def examine() -> list[Finding]:
+    names = [path.stem for path in sorted((ROOT / "requirements").glob("*.lock"))]
+    there = [name for name in names if (LOCAL / name).is_dir()]
+    if not there:
+        return [skipped("installed", "nothing yet: make up installs it")]
+    wrong = [finding for name in there for finding in _compare(name)]
+    return wrong or [ok("installed", f"{', '.join(there)}: as locked")]
+
+
+def _compare(name: str) -> list[Finding]:
+    if not is_installed(name):
+        return [
+            warning(
+                "installed",
+                f".local/{name} is not of this lock file, this Python or this place",
+                f"It was made from another requirements/{name}.lock, or the clone was moved.",
+                "make dev" if name == "dev" else "make up",
+            )
+        ]
+    locked, installed = locked_versions(name), installed_versions(name)
+    different = [
+        f"{package} {version} (locked: {' or '.join(sorted(locked[package]))})"
+        for package, version in installed.items()
+        if package in locked and version not in locked[package]
+    ]
+    more = [package for package in installed if package not in locked and package != "pip"]
+    if not (different or more):
+        return []
+    what = different + [f"{package} (not locked)" for package in more]
+    rest = f" and {len(what) - SHOWN} more" if len(what) > SHOWN else ""
+    return [
+        warning(
+            "installed",
+            f".local/{name} has {', '.join(what[:SHOWN])}{rest}",
+            "Something was installed into it by hand; it is gone with the next change of a lock.",
+            f"To keep it: add it to {_source(name)}, then:   make lock",
+            f"To be rid of it:   rm -r .local/{name} && make {'dev' if name == 'dev' else 'up'}",
+        )
+    ]
+
+
+def _source(name: str) -> str:
+    return "requirements.txt" if name == "airflow" else f"the group {name} in pyproject.toml"
+
+
+def locked_versions(name: str) -> dict[str, set[str]]:
+    """Give the versions of each package; some have one for each range of Python."""
+    text = (ROOT / "requirements" / f"{name}.lock").read_text(encoding="utf-8")
+    locked: dict[str, set[str]] = {}
+    for pin in PIN.finditer(text):
+        locked.setdefault(_normal(pin["name"]), set()).add(pin["version"])
+    return locked
+
+
+def installed_versions(name: str) -> dict[str, str]:
+    library = LOCAL / name / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return versions_below(library / "site-packages")
+
+
+def versions_below(folder: Path) -> dict[str, str]:
+    found = distributions(path=[str(folder)])
+    return {_normal(each.metadata["Name"]): each.version for each in found}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

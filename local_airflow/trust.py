@@ -1,0 +1,35 @@
+"""Which certificates the stack trusts: the usual ones, our own, and those of EXTRA_CA_FILE."""
+
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local_airflow.user_error import UserError
+
+
+if TYPE_CHECKING:
+    from local_airflow.settings import Settings
+
+
+def check_certificates(file: Path) -> None:
+    """Refuse a file without certificates: with it, every connection would fail later."""
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cafile=str(file))
+    except (OSError, ssl.SSLError) as broken:
+        raise UserError(
+            f"EXTRA_CA_FILE={file} holds no certificates",
+            f"Reading it gave: {broken}.",
+            (
+                "It must be a file in PEM, which begins with   -----BEGIN CERTIFICATE-----",
+                "From a file in DER:   openssl x509 -inform der -in it.crt -out it.pem",
+            ),
+        ) from None
+
+
+def write_trusted(settings: "Settings") -> None:
+    """Join the bundle, which the certificates of the local dbt Cloud come with, and the extra."""
+    if settings.extra_ca_file is None:
+        return
+    usual = (settings.folders.tls / "bundle.pem").read_bytes()
+    settings.tls_bundle.write_bytes(usual + b"\n" + settings.extra_ca_file.read_bytes())
