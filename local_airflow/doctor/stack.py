@@ -6,7 +6,6 @@ from typing import Any
 
 from local_airflow.endpoints import AirflowApi, AirflowApiError
 from local_airflow.findings import Finding, error, from_user_error, ok, skipped, warning
-from local_airflow.folders import ROOT
 from local_airflow.mode import Mode
 from local_airflow.readiness import COMPONENTS, CONNECTION, local_dbt_cloud_healthy
 from local_airflow.user_error import UserError
@@ -106,7 +105,9 @@ def _dags(api: AirflowApi) -> Iterator[Finding]:
 
 
 def _short(filename: str) -> str:
-    return filename.removeprefix(f"{ROOT}/")
+    """Name a file as the reader, who stands in the repository, can open it."""
+    # Airflow names a file from its bundle on, which is the folder dags/.
+    return filename if filename.startswith("/") else f"dags/{filename}"
 
 
 def _connection(api: AirflowApi) -> Iterator[Finding]:
