@@ -44,11 +44,19 @@ run: ## Run a DAG and prove what happened; DAG=dbt_cloud_job
 load: ## Load a month of flights into the warehouse; MONTH=2013-02
 	@$(PYTHON) -m local_airflow load "$(MONTH)"
 
+.PHONY: open
+open: ## Open Airflow in the browser; WHAT=dbt-cloud for the job's page
+	@$(PYTHON) -m local_airflow open $(WHAT)
+
+.PHONY: wait
+wait: ## Wait until everything is ready, for scripts; SECONDS=180
+	@$(PYTHON) -m local_airflow wait $(if $(SECONDS),--seconds "$(SECONDS)")
+
 ##@ Find out what is wrong
 
 .PHONY: status
-status: ## Show every part: state, process, address
-	@$(PYTHON) -m local_airflow status
+status: ## Show every part, address, login, job and last run; FORMAT=env or json
+	@$(PYTHON) -m local_airflow status $(if $(FORMAT),--format "$(FORMAT)")
 
 .PHONY: doctor
 doctor: ## Say what is wrong and what to do; changes nothing; FORMAT=json

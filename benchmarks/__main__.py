@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import proportional_memory
-from local_airflow.commands import dbt_cloud_api
 from local_airflow.dag_run import follow, trigger
+from local_airflow.dbt_cloud_api import DbtCloudApi
+from local_airflow.dbt_cloud_connection import read_connection
 from local_airflow.endpoints import AirflowApi, AirflowApiError, load_settings
 from local_airflow.proof import gather
 
@@ -33,7 +34,8 @@ with DAG("benchmark_edit", tags=["{tag}"]):
 
 def overhead_of_airflow(api: AirflowApi) -> Iterator[float]:
     """Time the dag_run less the dbt Cloud run: what Airflow adds, in seconds."""
-    dbt_cloud = dbt_cloud_api(load_settings())
+    settings = load_settings()
+    dbt_cloud = DbtCloudApi.of(read_connection(settings), settings)
     for _ in range(GOES):
         dag_run = trigger(api, DAG_ID)
         follow(dag_run)

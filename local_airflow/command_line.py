@@ -10,6 +10,7 @@ from local_airflow.doctor.command import doctor
 from local_airflow.hand_over import hand_over
 from local_airflow.proxies import keep_local_calls_away
 from local_airflow.settings import load_settings
+from local_airflow.status.command import open_page, status, wait
 from local_airflow.supervisor import supervise
 from local_airflow.terminal import survive_any_encoding
 from local_airflow.user_error import UserError
@@ -20,7 +21,9 @@ Command = Callable[[argparse.Namespace], int]
 COMMANDS: dict[str, Command] = {
     "up": lambda _: commands.up(),
     "down": lambda _: commands.down(),
-    "status": lambda _: commands.status(),
+    "status": lambda chosen: status(chosen.format),
+    "open": lambda chosen: open_page(chosen.what),
+    "wait": lambda chosen: wait(chosen.seconds),
     "logs": lambda chosen: commands.logs(chosen.service, chosen.lines, following=chosen.follow),
     "run": lambda chosen: commands.run(chosen.dag_id),
     "load": lambda chosen: commands.load(chosen.month),
@@ -34,7 +37,7 @@ COMMANDS: dict[str, Command] = {
 
 
 # Commands that go on in another environment, when it is there.
-NEEDS = {"doctor": "tools"}
+NEEDS = {"doctor": "tools", "status": "tools"}
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -46,7 +49,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     added["logs"].add_argument("--service")
     added["logs"].add_argument("--lines", type=int, default=30)
     added["logs"].add_argument("--follow", action="store_true")
-    added["doctor"].add_argument("--format", default="")
+    for name in ("doctor", "status"):
+        added[name].add_argument("--format", default="")
+    added["open"].add_argument("what", nargs="?", default="airflow")
+    added["wait"].add_argument("--seconds", type=int, default=180)
     added["in-airflow"].add_argument("program", nargs=argparse.REMAINDER)
     return parser.parse_args(arguments)
 

@@ -1,23 +1,20 @@
 """What the commands do: up, down, status, logs, run, load, reset, install, lock."""
 
-import json
-import os
 import shutil
 import socket
-import subprocess
 import sys
 import time
 
 from local_airflow.dag_run import follow, print_failures, trigger
 from local_airflow.dbt_cloud_api import DbtCloudApi
+from local_airflow.dbt_cloud_connection import DbtCloudConnection, read_connection
 from local_airflow.dotenv_file import read_dotenv, unknown_settings
 from local_airflow.endpoints import AirflowApi
 from local_airflow.folders import ROOT, dotenv_path
 from local_airflow.listeners import who_listens
-from local_airflow.mode import Mode
 from local_airflow.modes import choose, current, remember
 from local_airflow.proof import gather
-from local_airflow.readiness import components_healthy, local_dbt_cloud_healthy, wait_until_ready
+from local_airflow.readiness import wait_until_ready
 from local_airflow.settings import Settings, load_settings
 from local_airflow.user_error import UserError
 
@@ -47,22 +44,6 @@ def up() -> int:
     return 0
 
 
-def read_connection(settings: Settings) -> dict[str, object]:
-    """Let the one function that knows decide; it refuses a wrong .env in its own words."""
-    done = subprocess.run(
-        [sys.executable, "-m", "include.dbt_cloud.connection", "--reveal"],
-        cwd=ROOT,
-        env={"PATH": os.environ.get("PATH", ""), **settings.process_environment()},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(done.stderr.rstrip())
-    connection: dict[str, object] = json.loads(done.stdout)
-    return connection
-
-
 def check_ports(settings: Settings, own: frozenset[int]) -> None:
     ports = {
         "AIRFLOW_PORT": settings.airflow_port,
@@ -85,8 +66,8 @@ def check_ports(settings: Settings, own: frozenset[int]) -> None:
                 ) from None
 
 
-def print_table(settings: Settings, connection: dict[str, object]) -> None:
-    where = f"{connection['host']}, account {connection['account_id']}"
+def print_table(settings: Settings, connection: DbtCloudConnection) -> None:
+    where = f"{connection.host}, account {connection.account_id}"
     dbt_cloud = f"LOCAL  {settings.local_dbt_cloud_url}" if settings.is_local else where
     rows = [
         ("Airflow", settings.airflow_url),
@@ -105,32 +86,6 @@ def down() -> int:
     return 0
 
 
-def status() -> int:
-    """Give 0 when everything is healthy, 3 when nothing runs, 1 in between."""
-    mode = current(load_settings())
-    if not mode.is_running():
-        print("nothing is running; to start it:   make up")
-        return 3
-    parts = mode.parts()
-    width = max(len(part.place) for part in parts) + 2
-    print(f"{'PART':<18}{'STATE':<12}{'PROCESS':<{max(width, 10)}}RESTARTS")
-    for part in parts:
-        print(f"{part.name:<18}{part.state:<12}{part.place:<{max(width, 10)}}{part.restarts}")
-    healthy = _healthy(mode) and all(part.is_healthy for part in parts)
-    print(f"\n{mode.settings.airflow_url}   {'all healthy' if healthy else 'not all healthy'}")
-    return 0 if healthy else 1
-
-
-def _healthy(mode: Mode) -> bool:
-    settings = mode.settings
-    api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=10)
-    try:
-        local = local_dbt_cloud_healthy(mode) if settings.is_local else True
-        return local and components_healthy(api)
-    except (UserError, OSError):
-        return False
-
-
 def logs(service: str | None, lines: int, *, following: bool) -> int:
     return current(load_settings()).logs(service, lines, following=following)
 
@@ -142,7 +97,7 @@ def run(dag_id: str) -> int:
     dag_run = trigger(api, dag_id)
     print(f"{dag_id}: {dag_run.url}")
     follow(dag_run)
-    proofs = gather(dag_run, dbt_cloud_api(settings))
+    proofs = gather(dag_run, DbtCloudApi.of(read_connection(settings), settings))
     for proof in proofs:
         print("\nproof")
         print("\n".join(proof.lines()))
@@ -151,17 +106,6 @@ def run(dag_id: str) -> int:
     print_failures(dag_run)
     agree = all(check.holds for proof in proofs for check in proof.checks())
     return 0 if dag_run.state == "success" and agree else 1
-
-
-def dbt_cloud_api(settings: Settings) -> DbtCloudApi:
-    connection = read_connection(settings)
-    bundle = settings.tls_bundle
-    return DbtCloudApi(
-        host=str(connection["host"]),
-        account_id=int(str(connection["account_id"])),
-        token=str(connection["token"]),
-        ca_bundle=bundle if bundle.exists() else None,
-    )
 
 
 def load(month: str) -> int:

@@ -3,13 +3,15 @@
 import json
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
+from local_airflow.dbt_cloud_connection import DbtCloudConnection
+from local_airflow.settings import Settings
 from local_airflow.user_error import UserError
 
 
@@ -26,14 +28,34 @@ class DbtCloudApi:
 
     host: str
     account_id: int
-    token: str
+    token: str = field(repr=False)
     ca_bundle: Path | None
+
+    @classmethod
+    def of(cls, connection: DbtCloudConnection, settings: Settings) -> Self:
+        bundle = settings.tls_bundle
+        return cls(
+            host=connection.host,
+            account_id=connection.account_id,
+            token=connection.token,
+            ca_bundle=bundle if bundle.exists() else None,
+        )
 
     def run(self, run_id: int) -> dict[str, Any]:
         """Read a run with its trigger (who asked for it) and its steps."""
         related = {"include_related": "trigger,job,run_steps"}
         data: dict[str, Any] = self._get(f"runs/{run_id}/", related)["data"]
         return data
+
+    def account(self) -> dict[str, Any]:
+        account: dict[str, Any] = self._get("", {})["data"]
+        return account
+
+    def job(self, job_id: int) -> dict[str, Any]:
+        """Read a job with its newest run, whatever became of it."""
+        related = {"include_related": "most_recent_run"}
+        job: dict[str, Any] = self._get(f"jobs/{job_id}/", related)["data"]
+        return job
 
     def run_results(self, run_id: int, step: int) -> dict[str, Any] | None:
         """Fetch a step's run_results.json; None when the step wrote none."""
