@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 
 import pytest
@@ -24,8 +25,11 @@ def stack(tmp_path):
 
 
 def test_up_survives_a_kill_and_down_leaves_nothing(stack):
-    """`up` is true, a killed scheduler comes back, no secret is shown, `down` ends everything."""
-    up = stack.make("up")
+    """`up` is true and ends `wait`, a killed scheduler is back, no secret is shown, `down` ends."""
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(stack.make, "wait", "--seconds", "200")
+        up = stack.make("up")
+        assert waiting.result().stdout == "ready\n"
     assert up.returncode == 0, up.stdout + up.stderr
     assert "LOCAL" in up.stdout
     assert stack.make("status").returncode == 0
