@@ -40,6 +40,10 @@ reset: down ## Stop everything and delete the data: databases, runs, logs (asks 
 run: ## Run a DAG and prove what happened; DAG=dbt_cloud_job
 	@$(PYTHON) -m local_airflow run "$(DAG)"
 
+.PHONY: setup
+setup: ## Use a job of your own account: asks, writes .env, checks, runs on yes
+	@$(PYTHON) -m local_airflow setup
+
 .PHONY: load
 load: ## Load a month of flights into the warehouse; MONTH=2013-02
 	@$(PYTHON) -m local_airflow load "$(MONTH)"

@@ -10,6 +10,7 @@ from local_airflow.doctor.command import doctor
 from local_airflow.hand_over import hand_over
 from local_airflow.proxies import keep_local_calls_away
 from local_airflow.settings import load_settings
+from local_airflow.setup.command import setup
 from local_airflow.status.command import open_page, status, wait
 from local_airflow.supervisor import supervise
 from local_airflow.terminal import survive_any_encoding
@@ -28,6 +29,7 @@ COMMANDS: dict[str, Command] = {
     "run": lambda chosen: commands.run(chosen.dag_id),
     "load": lambda chosen: commands.load(chosen.month),
     "reset": lambda _: commands.reset(),
+    "setup": lambda _: setup(),
     "doctor": lambda chosen: doctor(chosen.format),
     "in-airflow": lambda chosen: commands.in_airflow(chosen.program),
     "install": lambda _: install.install((*install.TO_RUN, "jobs-as-code", "dev")),
@@ -36,8 +38,8 @@ COMMANDS: dict[str, Command] = {
 }
 
 
-# Commands that go on in another environment, when it is there.
-NEEDS = {"doctor": "tools", "status": "tools"}
+# Commands that look better in `.local/tools`, and work without it too.
+LOOKED_AT = frozenset({"doctor", "setup", "status"})
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -63,12 +65,12 @@ def main(arguments: list[str] | None = None) -> int:
     survive_any_encoding()
     keep_local_calls_away(os.environ)
     try:
-        if chosen.command in NEEDS:
-            hand_over(NEEDS[chosen.command], arguments, install_first=False)
+        if chosen.command in LOOKED_AT:
+            hand_over("tools", arguments, install_first=False)
         return COMMANDS[chosen.command](chosen)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):
         print("\ninterrupted", file=sys.stderr)
         return 130

@@ -27,6 +27,15 @@ def check_certificates(file: Path) -> None:
         ) from None
 
 
+def tls_context(settings: "Settings") -> ssl.SSLContext:
+    """Trust what the system, the local dbt Cloud's bundle (once it is made) and the extra say."""
+    context = ssl.create_default_context()
+    for file in (settings.folders.tls / "bundle.pem", settings.extra_ca_file):
+        if file is not None and file.exists():
+            context.load_verify_locations(cafile=str(file))
+    return context
+
+
 def write_trusted(settings: "Settings") -> None:
     """Join the bundle, which the certificates of the local dbt Cloud come with, and the extra."""
     if settings.extra_ca_file is None:

@@ -9,8 +9,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 
-from local_airflow.findings import Area, Finding, error, skipped
+from local_airflow.findings import Area, Finding, Level, error, skipped
 from local_airflow.folders import ROOT
 from local_airflow.mode import Mode
 from local_airflow.settings import Settings
@@ -22,11 +23,15 @@ SECONDS = 120
 Process = subprocess.Popen[str]
 
 
-def start_here(settings: Settings) -> Process:
-    """Start the checks as a program of this machine would meet dbt Cloud."""
-    environment = {**os.environ, **settings.process_environment(), "PYTHONPATH": str(ROOT)}
-    if settings.tls_bundle.exists():
-        environment["REQUESTS_CA_BUNDLE"] = str(settings.tls_bundle)
+def start_here(settings: Settings, target: Mapping[str, str] | None = None) -> Process:
+    """Start the checks as a program of this machine meets dbt Cloud; `target` instead of `.env`."""
+    chosen = settings.process_environment() if target is None else target
+    kept = {key: value for key, value in os.environ.items() if key[:10] != "DBT_CLOUD_"}
+    environment = {**kept, **chosen, "PYTHONPATH": str(ROOT)}
+    if (settings.folders.tls / "bundle.pem").exists():
+        environment["REQUESTS_CA_BUNDLE"] = str(settings.folders.tls / "bundle.pem")
+    if settings.extra_ca_file:
+        environment["EXTRA_CA_FILE"] = str(settings.extra_ca_file)
     return _start([sys.executable, "-m", MODULE], environment)
 
 
@@ -70,6 +75,12 @@ def read(process: Process, name: str) -> list[Finding]:
         last = "\n".join((errors or output).strip().splitlines()[-3:])
         cause = f"They ended with {process.returncode} and said:\n{last}"
         return [error(name, "the checks could not be made", cause, "make up", "make bundle")]
+
+
+def explain(settings: Settings, target: Mapping[str, str]) -> Finding | None:
+    """Find the step at which dbt Cloud cannot be used in this way; None when there is none."""
+    found = read(start_here(settings, target), "dbt Cloud")
+    return next((each for each in found if each.level is Level.ERROR), None)
 
 
 def areas(mode: Mode, here: Process | None, in_airflow: Process | None) -> list[Area]:

@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
-from urllib.error import HTTPError
 
 from local_airflow.dbt_cloud_api import DbtCloudApi
 from local_airflow.dbt_cloud_connection import read_connection
@@ -117,10 +116,7 @@ def ask_dbt_cloud(settings: Settings) -> DbtCloudFacts:
     try:
         return _named(facts, api)
     except UserError as silent:
-        problem = f"{silent.problem} ({silent.cause.rstrip('.')})"
-    except HTTPError as refused:
-        problem = f"it refuses with {refused.code}"
-    return replace(facts, problem=problem)
+        return replace(facts, problem=f"{silent.problem} ({silent.cause.rstrip('.')})")
 
 
 def _named(facts: DbtCloudFacts, api: DbtCloudApi) -> DbtCloudFacts:

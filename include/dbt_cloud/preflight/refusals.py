@@ -53,7 +53,7 @@ def _unauthorized(name: str, answer: Answer, host: str) -> PreflightError:
     return error(
         name,
         f"{host} does not know this token",
-        f"dbt Cloud says: {answer.message or answer.status}. It says the same for a wrong, an "
+        f"dbt Cloud says: {answer.message or answer.status} It says the same for a wrong, an "
         "expired and a deleted token, and for one of another region.",
         f"Is {host} the host in your browser's address bar? Each region knows its own tokens only.",
         "Paste the token once more, whole:   make setup",
@@ -68,7 +68,7 @@ def _forbidden(name: str, answer: Answer, host: str) -> PreflightError:
         return error(
             name,
             "dbt Cloud does not let this network address in",
-            f"It says: {answer.message}. The account has IP restrictions, and the address that "
+            f"It says: {answer.message} The account has IP restrictions, and the address that "
             "your network shows to the outside is not on its list.",
             "From the company's network or its VPN it may work.",
             "The list: Account settings, IP restrictions.",

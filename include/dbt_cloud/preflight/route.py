@@ -18,6 +18,7 @@ HTTP_PORT = 80
 # As `requests` reads them, with which the provider's tasks reach dbt Cloud; aiohttp in the
 # triggerer, and OpenSSL here, read SSL_CERT_FILE.
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+EXTRA = "EXTRA_CA_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,18 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`ca_file` is None where nothing but the system's own certificates is trusted."""
+    """
+    `ca_file` takes the place of the system's own certificates, if it is not None.
+
+    `extra_ca_file` is trusted besides; inside the stack it is part of `ca_file` already.
+    """
 
     host: str
     port: int
     proxy: Proxy | None
     ca_file: Path | None
     ca_variable: str
+    extra_ca_file: Path | None = None
 
     @property
     def shown(self) -> str:
@@ -79,12 +85,14 @@ def find_route(address: str, process_environment: Mapping[str, str] = os.environ
     if proxied and proxy_bypass(address):
         proxied = None
     variable = next((name for name in CA_VARIABLES if process_environment.get(name)), "")
+    extra = EXTRA if process_environment.get(EXTRA) else ""
     return Route(
         host=host,
         port=int(port or HTTPS_PORT),
         proxy=Proxy.parse(proxied) if proxied else None,
         ca_file=_existing(variable, process_environment) if variable else None,
         ca_variable=variable,
+        extra_ca_file=_existing(extra, process_environment) if extra else None,
     )
 
 

@@ -153,7 +153,9 @@ def start_tls(opened: socket.socket, route: Route) -> ssl.SSLSocket:
 
 def trust(route: Route) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=str(route.ca_file) if route.ca_file else None)
+        context = ssl.create_default_context(cafile=str(route.ca_file) if route.ca_file else None)
+        if route.extra_ca_file:
+            context.load_verify_locations(cafile=str(route.extra_ca_file))
     except (ssl.SSLError, OSError) as broken:
         raise error(
             "TLS",
@@ -161,6 +163,7 @@ def trust(route: Route) -> ssl.SSLContext:
             f"Reading it gave: {broken}.",
             "It must hold certificates in PEM: -----BEGIN CERTIFICATE-----",
         ) from None
+    return context
 
 
 def _refused_certificate(route: Route, refused: ssl.SSLCertVerificationError) -> PreflightError:

@@ -1,0 +1,26 @@
+"""Show the doctor's findings to whoever looks."""
+
+from collections.abc import Callable
+
+from local_airflow.doctor import report
+from local_airflow.findings import Area
+from local_airflow.terminal import has_tables, is_looked_at
+
+
+def show(areas: list[Area]) -> None:
+    if is_looked_at() and has_tables():
+        # Imported here because the launcher's own Python has no rich.
+        from local_airflow.doctor import coloured  # noqa: PLC0415
+
+        coloured.show(areas)
+    else:
+        print("\n".join(report.plain(areas)))
+
+
+def examine_visibly(examine: Callable[[], list[Area]]) -> list[Area]:
+    """Show a person that something is being done."""
+    if is_looked_at() and has_tables():
+        from local_airflow.doctor import coloured  # noqa: PLC0415 # as above
+
+        return coloured.examine_with_progress(examine)
+    return examine()
