@@ -70,6 +70,10 @@ doctor: ## Say what is wrong and what to do; changes nothing; FORMAT=json
 logs: ## Show the newest lines of the logs; S=scheduler for one part, F=1 to follow
 	@$(PYTHON) -m local_airflow logs $(if $(S),--service "$(S)") $(if $(F),--follow)
 
+.PHONY: bundle
+bundle: ## Pack what a bug report needs into a zip, every secret masked
+	@$(PYTHON) -m local_airflow bundle
+
 ##@ Change it
 
 .PHONY: test

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 from local_airflow import commands, install
+from local_airflow.bundle.command import bundle
 from local_airflow.doctor.command import doctor
 from local_airflow.hand_over import hand_over
 from local_airflow.proxies import keep_local_calls_away
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Command] = {
     "reset": lambda _: commands.reset(),
     "setup": lambda _: setup(),
     "doctor": lambda chosen: doctor(chosen.format),
+    "bundle": lambda _: bundle(),
     "in-airflow": lambda chosen: commands.in_airflow(chosen.program),
     "install": lambda _: install.install((*install.TO_RUN, "jobs-as-code", "dev")),
     "lock": lambda _: install.lock(),

@@ -94,6 +94,11 @@ class DbtCloudApi:
         run: dict[str, Any] = self._read("v2", f"runs/{run_id}/", related)["data"]
         return run
 
+    def newest_runs(self, job_id: int, count: int) -> list[dict[str, Any]]:
+        newest = {"job_definition_id": job_id, "order_by": "-id", "limit": count}
+        runs: list[dict[str, Any]] = self._read("v2", "runs/", newest)["data"]
+        return runs
+
     def run_results(self, run_id: int, step: int) -> dict[str, Any] | None:
         """Fetch a step's run_results.json; None when the step wrote none."""
         path = f"runs/{run_id}/artifacts/run_results.json"

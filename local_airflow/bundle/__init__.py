@@ -1,0 +1,1 @@
+"""`make bundle`: what a bug report needs in one zip, with every secret masked."""
