@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z][a-z-]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' \
+		/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' \
 		$(MAKEFILE_LIST)
 
 ##@ Start and stop
@@ -55,6 +55,22 @@ open: ## Open Airflow in the browser; WHAT=dbt-cloud for the job's page
 .PHONY: wait
 wait: ## Wait until everything is ready, for scripts; SECONDS=180
 	@$(PYTHON) -m local_airflow wait $(if $(SECONDS),--seconds "$(SECONDS)")
+
+##@ Jobs as code
+
+PLACE = $(if $(PROJECT),--project "$(PROJECT)") $(if $(ENVIRONMENT),--environment "$(ENVIRONMENT)")
+
+.PHONY: jobs-plan
+jobs-plan: ## Show how dbt_cloud_jobs.yml and the account differ; CHECK=1
+	@$(PYTHON) -m local_airflow jobs-plan $(PLACE) $(if $(CHECK),--check)
+
+.PHONY: jobs-sync
+jobs-sync: ## Make the account like dbt_cloud_jobs.yml (asks first)
+	@$(PYTHON) -m local_airflow jobs-sync $(PLACE)
+
+.PHONY: jobs-import
+jobs-import: ## Bring a job of the account into dbt_cloud_jobs.yml; JOB="Build flights"
+	@$(PYTHON) -m local_airflow jobs-import "$(JOB)" $(PLACE)
 
 ##@ Find out what is wrong
 

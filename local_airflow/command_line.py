@@ -32,6 +32,9 @@ COMMANDS: dict[str, Command] = {
     "reset": lambda _: commands.reset(),
     "setup": lambda _: setup(),
     "doctor": lambda chosen: doctor(chosen.format),
+    "jobs-plan": lambda chosen: jobs_as_code("plan", chosen),
+    "jobs-sync": lambda chosen: jobs_as_code("sync", chosen),
+    "jobs-import": lambda chosen: jobs_as_code("import", chosen),
     "bundle": lambda _: bundle(),
     "in-airflow": lambda chosen: commands.in_airflow(chosen.program),
     "install": lambda _: install.install((*install.TO_RUN, "jobs-as-code", "dev")),
@@ -42,6 +45,19 @@ COMMANDS: dict[str, Command] = {
 
 # Commands that look better in `.local/tools`, and work without it too.
 LOOKED_AT = frozenset({"doctor", "setup", "status"})
+
+
+def jobs_as_code(verb: str, chosen: argparse.Namespace) -> int:
+    # Imported here because the package is in an environment of its own.
+    from local_airflow.jobs_as_code import command  # noqa: PLC0415
+    from local_airflow.jobs_as_code.places import Wanted  # noqa: PLC0415
+
+    wanted = Wanted(chosen.project, chosen.environment)
+    if verb == "import":
+        return command.jobs_import(chosen.job, wanted)
+    if verb == "plan":
+        return command.jobs_plan(wanted, check=chosen.check)
+    return command.jobs_sync(wanted)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -55,6 +71,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     added["logs"].add_argument("--follow", action="store_true")
     for name in ("doctor", "status"):
         added[name].add_argument("--format", default="")
+    for name in ("jobs-plan", "jobs-sync", "jobs-import"):
+        added[name].add_argument("--project", default="")
+        added[name].add_argument("--environment", default="")
+    added["jobs-plan"].add_argument("--check", action="store_true")
+    added["jobs-import"].add_argument("job", nargs="?", default="")
     added["open"].add_argument("what", nargs="?", default="airflow")
     added["wait"].add_argument("--seconds", type=int, default=180)
     added["in-airflow"].add_argument("program", nargs=argparse.REMAINDER)
@@ -67,6 +88,9 @@ def main(arguments: list[str] | None = None) -> int:
     survive_any_encoding()
     keep_local_calls_away(os.environ)
     try:
+        if chosen.command.startswith("jobs-"):
+            install.install(("local-dbt-cloud",))
+            hand_over("jobs-as-code", arguments, install_first=True)
         if chosen.command in LOOKED_AT:
             hand_over("tools", arguments, install_first=False)
         return COMMANDS[chosen.command](chosen)

@@ -31,7 +31,7 @@ def read_connection(settings: Settings) -> DbtCloudConnection:
         check=False,
     )
     if done.returncode:
-        raise SettingsRefusedError(done.stderr.removeprefix("error: ").rstrip())
+        raise UserError.retold(done.stderr)
     found = json.loads(done.stdout)
     return DbtCloudConnection(
         host=str(found["host"]),
@@ -40,13 +40,3 @@ def read_connection(settings: Settings) -> DbtCloudConnection:
         token=str(found["token"]),
         is_local=bool(found["is_local"]),
     )
-
-
-class SettingsRefusedError(UserError):
-    """A `UserError` whose three parts were already laid out by the one who refused."""
-
-    def __init__(self, words: str) -> None:
-        problem, _, rest = words.partition("\n\n")
-        cause, _, remedies = rest.partition("\n\n")
-        lines = (line.strip().removeprefix("→ ") for line in remedies.splitlines())
-        super().__init__(problem, cause.strip(), tuple(line for line in lines if line))

@@ -1,6 +1,9 @@
 """Which certificates the stack trusts: the usual ones, our own, and those of EXTRA_CA_FILE."""
 
 import ssl
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +37,22 @@ def tls_context(settings: "Settings") -> ssl.SSLContext:
         if file is not None and file.exists():
             context.load_verify_locations(cafile=str(file))
     return context
+
+
+@contextmanager
+def trusted_file(settings: "Settings") -> Iterator[Path | None]:
+    """Give one file with all that is to be trusted, for libraries that take a file; or None."""
+    own, extra = settings.folders.tls / "bundle.pem", settings.extra_ca_file
+    parts = [file for file in (own, extra) if file is not None and file.exists()]
+    if not parts:
+        yield None
+        return
+    system = ssl.get_default_verify_paths().cafile
+    usual = Path(system).read_bytes() if system and own not in parts else b""
+    with tempfile.NamedTemporaryFile(suffix=".pem") as joined:
+        joined.write(b"\n".join([usual, *(file.read_bytes() for file in parts)]))
+        joined.flush()
+        yield Path(joined.name)
 
 
 def write_trusted(settings: "Settings") -> None:

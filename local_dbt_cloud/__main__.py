@@ -1,12 +1,13 @@
-"""python -m local_dbt_cloud serve | health | certificates"""
+"""python -m local_dbt_cloud serve | health | certificates | check-jobs FILE | schema"""
 
 import os
 import sys
+from pathlib import Path
 
 from local_dbt_cloud.user_error import UserError
 
 
-USAGE = "usage: python -m local_dbt_cloud serve | health | certificates"
+USAGE = "usage: python -m local_dbt_cloud serve | health | certificates | check-jobs FILE | schema"
 
 
 def main(arguments: list[str]) -> int:
@@ -23,6 +24,14 @@ def main(arguments: list[str]) -> int:
             return report_health()
         case ["certificates"]:
             make_certificates()
+        case ["check-jobs", file]:
+            from local_dbt_cloud.declared_jobs import read_declared_jobs  # noqa: PLC0415 - see above
+
+            read_declared_jobs(Path(file))
+        case ["schema"]:
+            from local_dbt_cloud.declared_jobs import editor_schema  # noqa: PLC0415 - see above
+
+            print(editor_schema())
         case _:
             print(USAGE, file=sys.stderr)
             return 2

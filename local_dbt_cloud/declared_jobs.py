@@ -5,6 +5,7 @@ Reads `dbt_cloud_jobs.yml`: the jobs, and what else the account on this machine 
 `local_dbt_cloud:`, which that tool ignores, declares account, projects, environments, connections.
 """
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -115,6 +116,13 @@ def read_declared_jobs(path: Path) -> DeclaredFile:
     if problems:
         raise broken(path, *problems)
     return declared
+
+
+def editor_schema() -> str:
+    """Give the JSON schema that the first line of dbt_cloud_jobs.yml names for editors."""
+    schema = DeclaredFile.model_json_schema(by_alias=True)
+    schema["title"] = "dbt_cloud_jobs.yml"
+    return json.dumps(schema, indent=2, sort_keys=True)
 
 
 def broken(path: Path, *problems: str) -> UserError:

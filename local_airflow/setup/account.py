@@ -5,9 +5,9 @@ from typing import Any
 
 from local_airflow.dbt_cloud_api import NOT_FOUND, DbtCloudApi, DbtCloudRefusedError
 from local_airflow.dbt_cloud_connection import DbtCloudConnection
+from local_airflow.questions import Questions
 from local_airflow.settings import Settings
 from local_airflow.setup.address import Address
-from local_airflow.setup.questions import Questions
 from local_airflow.user_error import UserError
 
 

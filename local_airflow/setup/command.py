@@ -9,11 +9,11 @@ from local_airflow.doctor.view import examine_visibly, show
 from local_airflow.findings import Level, worst
 from local_airflow.folders import ROOT, dotenv_path, shown
 from local_airflow.generated_secrets import peek_secrets
+from local_airflow.questions import Questions, questions
 from local_airflow.settings import Settings, load_settings
 from local_airflow.setup.account import ChosenJob, choose_job
 from local_airflow.setup.address import EXAMPLE, Address, read_address
 from local_airflow.setup.env_file import change_settings
-from local_airflow.setup.questions import Questions, questions
 from local_airflow.setup.trigger import describe, trigger_and_follow
 from local_airflow.user_error import UserError
 
