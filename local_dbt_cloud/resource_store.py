@@ -138,7 +138,7 @@ class Resources:
             moment = now()
             values |= {"id": identifier, "created_at": moment, "updated_at": moment}
             transaction.execute(insert(self.table).values(values))
-        elif before.declaration is None:
+        elif before.declaration is None and before.definition["name"] != declared["name"]:
             raise UserError(
                 f"the id {identifier} is taken among the {self.table.name}",
                 "dbt_cloud_jobs.yml declares it, and the API has created something else under it.",

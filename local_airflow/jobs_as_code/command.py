@@ -70,7 +70,22 @@ def jobs_sync(wanted: Wanted) -> int:
         )
         for line in package.apply(account, delete=delete):
             print(f"  {line}")
+        if session.connection.is_local:
+            _take_ids(session)
         return 0
+
+
+def _take_ids(session: Session) -> None:
+    """Write the ids of new jobs into the file, so that the next start finds them by these."""
+    there = _jobs_there(session)
+    changed = False
+    for key, job in session.file.jobs.items():
+        ids = there.get(str(job["name"]), [])
+        if len(ids) == 1 and ids[0] != job["linked_id"]:
+            job["linked_id"], changed = ids[0], True
+            print(f"  {key} has the id {ids[0]} in {session.file.path.name} now")
+    if changed:
+        write_jobs_file(session.file)
 
 
 def jobs_import(job: str, wanted: Wanted) -> int:
@@ -147,15 +162,20 @@ def _trusting(settings: Settings) -> Iterator[None]:
 @contextmanager
 def _account(session: Session) -> Iterator[package.Account]:
     """Write the file's jobs with the account's ids for the package, which reads files."""
-    jobs_there: dict[str, list[int]] = {}
-    for place in session.places.there.values():
-        for job in session.api.jobs(place.project_id, place.environment_id):
-            jobs_there.setdefault(str(job["name"]), []).append(int(job["id"]))
     account_id = session.connection.account_id
-    content = for_account(session.file, session.places, account_id, jobs_there)
+    content = for_account(session.file, session.places, account_id, _jobs_there(session))
     with tempfile.TemporaryDirectory() as folder:
         jobs = Path(folder) / "jobs.yml"
         jobs.write_text(json.dumps(content), encoding="utf-8")  # which is YAML as well
         yield package.Account(
             f"https://{session.api.host}", account_id, session.connection.token, jobs
         )
+
+
+def _jobs_there(session: Session) -> dict[str, list[int]]:
+    """Give the ids of the account's jobs by their names, in the places that the file knows."""
+    jobs: dict[str, list[int]] = {}
+    for place in session.places.there.values():
+        for job in session.api.jobs(place.project_id, place.environment_id):
+            jobs.setdefault(str(job["name"]), []).append(int(job["id"]))
+    return jobs

@@ -1,6 +1,7 @@
 """The package dbt-jobs-as-code: what differs, and how it is brought about."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -133,7 +134,8 @@ def _lines(differences: Any) -> tuple[str, ...]:
 
 
 def _place(path: str) -> str:
-    return path.removeprefix("root").replace("']['", ".").strip("[]'").replace("'][", "[")
+    """Write `root['settings']['threads']` as settings.threads."""
+    return ".".join(re.findall(r"\['?([^'\]]+)'?\]", path))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ FRESH: dict[str, Any] = {
     "deferring_job_definition_id": None,
     "self_deferring": False,
     "dbt_version": None,
+    "execution": {"timeout_seconds": 0},
     "description": "",
     "run_lint": False,
     "errors_on_lint_failure": True,
