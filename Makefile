@@ -58,19 +58,17 @@ wait: ## Wait until everything is ready, for scripts; SECONDS=180
 
 ##@ Jobs as code
 
-PLACE = $(if $(PROJECT),--project "$(PROJECT)") $(if $(ENVIRONMENT),--environment "$(ENVIRONMENT)")
-
 .PHONY: jobs-plan
 jobs-plan: ## Show how dbt_cloud_jobs.yml and the account differ; CHECK=1
-	@$(PYTHON) -m local_airflow jobs-plan $(PLACE) $(if $(CHECK),--check)
+	@$(PYTHON) -m local_airflow jobs-plan $(if $(CHECK),--check)
 
 .PHONY: jobs-sync
 jobs-sync: ## Make the account like dbt_cloud_jobs.yml (asks first)
-	@$(PYTHON) -m local_airflow jobs-sync $(PLACE)
+	@$(PYTHON) -m local_airflow jobs-sync
 
 .PHONY: jobs-import
 jobs-import: ## Bring a job of the account into dbt_cloud_jobs.yml; JOB="Build flights"
-	@$(PYTHON) -m local_airflow jobs-import "$(JOB)" $(PLACE)
+	@$(PYTHON) -m local_airflow jobs-import
 
 ##@ Find out what is wrong
 
@@ -91,6 +89,10 @@ bundle: ## Pack what a bug report needs into a zip, every secret masked
 	@$(PYTHON) -m local_airflow bundle
 
 ##@ Change it
+
+.PHONY: new-dag
+new-dag: dev ## Write a DAG, its test, its docs; NAME=… JOB="…" SCHEDULE="0 6 * * *"
+	@.local/dev/bin/python -m local_airflow new-dag
 
 .PHONY: test
 test: dev ## Run the tests; TESTS=tests/include for some of them

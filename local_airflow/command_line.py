@@ -20,31 +20,15 @@ from local_airflow.user_error import UserError
 
 Command = Callable[[argparse.Namespace], int]
 
-COMMANDS: dict[str, Command] = {
-    "up": lambda _: commands.up(),
-    "down": lambda _: commands.down(),
-    "status": lambda chosen: status(chosen.format),
-    "open": lambda chosen: open_page(chosen.what),
-    "wait": lambda chosen: wait(chosen.seconds),
-    "logs": lambda chosen: commands.logs(chosen.service, chosen.lines, following=chosen.follow),
-    "run": lambda chosen: commands.run(chosen.dag_id),
-    "load": lambda chosen: commands.load(chosen.month),
-    "reset": lambda _: commands.reset(),
-    "setup": lambda _: setup(),
-    "doctor": lambda chosen: doctor(chosen.format),
-    "jobs-plan": lambda chosen: jobs_as_code("plan", chosen),
-    "jobs-sync": lambda chosen: jobs_as_code("sync", chosen),
-    "jobs-import": lambda chosen: jobs_as_code("import", chosen),
-    "bundle": lambda _: bundle(),
-    "in-airflow": lambda chosen: commands.in_airflow(chosen.program),
-    "install": lambda _: install.install((*install.TO_RUN, "jobs-as-code", "dev")),
-    "lock": lambda _: install.lock(),
-    "supervise": lambda _: supervise(load_settings()),
-}
-
-
 # Commands that look better in `.local/tools`, and work without it too.
 LOOKED_AT = frozenset({"doctor", "setup", "status"})
+
+
+def write_dag(chosen: argparse.Namespace) -> int:
+    # Imported here because only the tests' environment has what it needs.
+    from local_airflow.new_dag.command import new_dag  # noqa: PLC0415
+
+    return new_dag(chosen.name, chosen.job, chosen.schedule, chosen.owner)
 
 
 def jobs_as_code(verb: str, chosen: argparse.Namespace) -> int:
@@ -60,6 +44,30 @@ def jobs_as_code(verb: str, chosen: argparse.Namespace) -> int:
     return command.jobs_sync(wanted)
 
 
+COMMANDS: dict[str, Command] = {
+    "up": lambda _: commands.up(),
+    "down": lambda _: commands.down(),
+    "status": lambda chosen: status(chosen.format),
+    "open": lambda chosen: open_page(chosen.what),
+    "wait": lambda chosen: wait(chosen.seconds),
+    "logs": lambda chosen: commands.logs(chosen.service, chosen.lines, following=chosen.follow),
+    "run": lambda chosen: commands.run(chosen.dag_id),
+    "load": lambda chosen: commands.load(chosen.month),
+    "reset": lambda _: commands.reset(),
+    "setup": lambda _: setup(),
+    "doctor": lambda chosen: doctor(chosen.format),
+    "jobs-plan": lambda chosen: jobs_as_code("plan", chosen),
+    "jobs-sync": lambda chosen: jobs_as_code("sync", chosen),
+    "jobs-import": lambda chosen: jobs_as_code("import", chosen),
+    "new-dag": write_dag,
+    "bundle": lambda _: bundle(),
+    "in-airflow": lambda chosen: commands.in_airflow(chosen.program),
+    "install": lambda _: install.install((*install.TO_RUN, "jobs-as-code", "dev")),
+    "lock": lambda _: install.lock(),
+    "supervise": lambda _: supervise(load_settings()),
+}
+
+
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 -m local_airflow")
     parsers = parser.add_subparsers(dest="command", required=True)
@@ -72,10 +80,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     for name in ("doctor", "status"):
         added[name].add_argument("--format", default="")
     for name in ("jobs-plan", "jobs-sync", "jobs-import"):
-        added[name].add_argument("--project", default="")
-        added[name].add_argument("--environment", default="")
+        added[name].add_argument("--project", default=os.environ.get("PROJECT", ""))
+        added[name].add_argument("--environment", default=os.environ.get("ENVIRONMENT", ""))
     added["jobs-plan"].add_argument("--check", action="store_true")
-    added["jobs-import"].add_argument("job", nargs="?", default="")
+    added["jobs-import"].add_argument("job", nargs="?", default=os.environ.get("JOB", ""))
+    # From the process environment, where make puts them as they are: a job's name may have quotes.
+    for name in ("name", "job", "schedule", "owner"):
+        added["new-dag"].add_argument(f"--{name}", default=os.environ.get(name.upper(), ""))
     added["open"].add_argument("what", nargs="?", default="airflow")
     added["wait"].add_argument("--seconds", type=int, default=180)
     added["in-airflow"].add_argument("program", nargs=argparse.REMAINDER)
