@@ -17,7 +17,12 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' \
+		/^[a-z][a-z-]*:.*## / { \
+			line = sprintf("  make %-12s", $$1); count = split($$2, words, " "); \
+			for (i = 1; i <= count; i++) { \
+				if (length(line " " words[i]) > 80) { print line; line = sprintf("%19s", "") } \
+				line = line " " words[i] } \
+			print line }' \
 		$(MAKEFILE_LIST)
 
 ##@ Start and stop

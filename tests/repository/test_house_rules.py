@@ -157,6 +157,22 @@ class TestReadme:
         assert named
         assert {pair for pair in named if pair[1] not in targets} == set()
 
+    def test_help_fits_a_terminal(self):
+        """Every line of the list that `make` shows fits into 80 columns."""
+        shown = subprocess.run(
+            ["make"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+
+        assert any("make doctor" in line for line in shown)
+        assert [line for line in shown if len(line) > 80] == []
+
+    def test_every_dag_has_its_entry(self):
+        """Every DAG of this repository is described in docs/dags.md."""
+        text = (ROOT / "docs/dags.md").read_text(encoding="utf-8")
+        entries = set(re.findall(r"^## `(\w+)`$", text, re.MULTILINE))
+
+        assert entries == {path.stem for path in (ROOT / "dags").glob("*.py")}
+
     def test_every_setting_is_documented(self):
         """Every setting of .env.example is explained in docs/settings.md."""
         settings = re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
