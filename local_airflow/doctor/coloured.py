@@ -44,4 +44,17 @@ def _table(shown: list[Finding]) -> Padding:
 def _what(finding: Finding, colour: str) -> Group:
     style = "" if colour == "green" else colour
     # Text, never markup: a path or a message may have brackets in it.
-    return Group(Text(finding.found, style=style), *(Text(line) for line in advice(finding)))
+    return Group(
+        Text(finding.found, style=style), *(_hanging(mark, line) for mark, line in advice(finding))
+    )
+
+
+def _hanging(mark: str, line: str) -> Table | Text:
+    """Let what a line is too long for go on below its first word, not below its mark."""
+    if not mark:
+        return Text(line)
+    table = Table.grid()
+    table.add_column(width=len(mark))
+    table.add_column(ratio=1)
+    table.add_row(Text(mark), Text(line))
+    return table

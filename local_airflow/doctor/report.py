@@ -64,14 +64,14 @@ def plain(areas: list[Area]) -> Iterator[str]:
         shown = folded(area) if "from Airflow" in area.title else area.findings
         for finding in shown:
             yield f"  {SIGNS[finding.level]} {finding.name}: {finding.found}"
-            yield from (f"      {line}" for line in advice(finding))
+            yield from (f"      {mark}{line}" for mark, line in advice(finding))
         yield ""
     yield summary(areas)
 
 
-def advice(finding: Finding) -> Iterator[str]:
-    yield from finding.cause.splitlines()
-    for remedy in finding.remedies:
-        yield f"→ {remedy}"
+def advice(finding: Finding) -> Iterator[tuple[str, str]]:
+    """Give lines with what marks them: nothing for the cause, an arrow for what to do."""
+    yield from (("", line) for line in finding.cause.splitlines())
+    yield from (("→ ", remedy) for remedy in finding.remedies)
     if finding.ask:
-        yield f"Ask: {finding.ask}"
+        yield "Ask: ", finding.ask

@@ -21,7 +21,8 @@ from local_airflow.user_error import UserError
 LOCAL = "local"
 MASK = "***"
 QUESTION = f"""\
-The address of the job's page, for example {EXAMPLE}
+The address of the job's page, for example
+  {EXAMPLE}
 or only the host of your account, or the word local"""
 
 

@@ -8,7 +8,6 @@ import base64
 import json
 import re
 import ssl
-import time
 import zipfile
 from contextlib import ExitStack
 from urllib.parse import quote
@@ -18,7 +17,7 @@ import pytest
 
 from local_airflow.bundle.masking import MASK, Masker
 from local_airflow.endpoints import AirflowApi
-from tests.local_airflow.native_stack import ROOT, Stack
+from tests.local_airflow.native_stack import ROOT, Stack, wait_for
 
 
 ACCOUNT, JOB = 70403103900001, 70403103900101
@@ -84,13 +83,6 @@ def planted(running_stack):
         plant_in_artifact(running_stack)
         wait_for(lambda: airflow.get("/api/v2/importErrors")["import_errors"])
         yield running_stack
-
-
-def wait_for(fact):
-    deadline = time.monotonic() + 60
-    while not fact():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 class TestNothingLeaks:

@@ -1,12 +1,11 @@
 """`make doctor` beside a running stack, and as a person sees it."""
 
 import json
-import time
 
 import pytest
 
 from local_airflow.endpoints import AirflowApi
-from tests.local_airflow.native_stack import ROOT
+from tests.local_airflow.native_stack import ROOT, wait_for
 from tests.local_airflow.terminal import COLOUR, read_all, seen, start
 
 
@@ -66,23 +65,16 @@ class TestStack:
         file = ROOT / "dags" / "broken_by_a_test.py"
         try:
             file.write_text("from airflow.sdk import dag\nimport no_such_module_anywhere\n")
-            _wait_for(lambda: airflow.get("/api/v2/importErrors")["import_errors"])
+            wait_for(lambda: airflow.get("/api/v2/importErrors")["import_errors"])
             found, code = doctor(running_stack)
         finally:
             file.unlink()
-        _wait_for(lambda: not airflow.get("/api/v2/importErrors")["import_errors"])
+        wait_for(lambda: not airflow.get("/api/v2/importErrors")["import_errors"])
 
         broken = found["Stack", "DAG files"]
         assert "dags/broken_by_a_test.py" in broken["found"]
         assert "no_such_module_anywhere" in broken["cause"]
         assert code == 1
-
-
-def _wait_for(fact):
-    deadline = time.monotonic() + 30
-    while not fact():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 class TestTerminal:
