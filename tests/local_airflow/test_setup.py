@@ -6,6 +6,7 @@ authority by EXTRA_CA_FILE, is set up for it as for any account.
 """
 
 import re
+import shutil
 
 import pytest
 
@@ -151,6 +152,22 @@ class TestScript:
         assert "Success" in done.stdout
         assert account.token not in done.stdout + done.stderr
         assert settings(clone)["DBT_CLOUD_JOB_URL"] == account.job_page(OTHER_JOB)
+
+    def test_only_the_host_and_no_settings_yet(self, clone, account, running_stack):
+        """From the host alone the account is found too; .env is begun from .env.example."""
+        clone.env_file.unlink()
+        (clone.state / "tls").mkdir(parents=True)
+        shutil.copy(running_stack.state / "tls/bundle.pem", clone.state / "tls")
+        done = clone.make(
+            "setup",
+            DBT_CLOUD_JOB_URL=account.host,
+            DBT_CLOUD_API_TOKEN=account.token,
+            DBT_CLOUD_JOB_NAME="Build flights",
+        )
+
+        assert settings(clone)["DBT_CLOUD_JOB_URL"] == account.job_page(), done.stderr
+        assert settings(clone)["AIRFLOW_PORT"] == "8080"
+        assert clone.env_file.stat().st_mode & 0o777 == 0o600
 
     def test_without_a_yes(self, clone, account):
         """Without TRIGGER=yes nothing is started."""
