@@ -1,12 +1,14 @@
 """Fetch what a dbt Cloud run left behind, through the provider's own hook."""
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudHook
-from airflow.sdk.exceptions import AirflowException
 
 from include.dbt_cloud import CONNECTION_ID
+from include.dbt_cloud.api_errors import MissingError
+from include.dbt_cloud.hook import PatientDbtCloudHook
 
 
 # `dbt docs generate` writes a run_results.json too, in which nothing ran: it would hide the one
@@ -14,32 +16,52 @@ from include.dbt_cloud import CONNECTION_ID
 COMMANDS_WITH_RESULTS = re.compile(
     r"Invoke dbt with `dbt (?:build|run|test|seed|snapshot|retry|clone)\b"
 )
+FRESHNESS = re.compile(r"Invoke dbt with `dbt source freshness\b")
 
 
-def fetch_run_results(run_id: int) -> list[dict[str, Any]]:
+def fetch_run_results(
+    run_id: int,
+    hook: DbtCloudHook | None = None,
+    *,
+    account_id: int | None = None,
+    steps: Iterable[Mapping[str, Any]] | None = None,
+) -> list[dict[str, Any]]:
     """
     Fetch `run_results.json` of every command of a run that builds or tests, in order.
 
     A command that failed before it could write one (a compilation error) has none and is left
-    out. Source: run steps and `?step=` of dbt Cloud's Administrative API v2.
+    out. `steps` are the run's steps, where they are known already. Source: run steps and `?step=`
+    of dbt Cloud's Administrative API v2.
     """
-    hook = DbtCloudHook(CONNECTION_ID)
-    run = hook.get_job_run(run_id, include_related=["run_steps"]).json()["data"]
-    fetched = (
-        _run_results_of_step(hook, run_id, step["index"])
-        for step in run["run_steps"]
+    hook = hook or PatientDbtCloudHook(CONNECTION_ID)
+    if steps is None:
+        run = hook.get_job_run(run_id, account_id, include_related=["run_steps"]).json()["data"]
+        steps = run["run_steps"]
+    found = (
+        fetch_artifact(hook, run_id, "run_results.json", step["index"], account_id)
+        for step in steps
         if COMMANDS_WITH_RESULTS.match(step["name"])
     )
-    return [artifact for artifact in fetched if artifact is not None]
+    return [artifact for artifact in found if artifact is not None]
 
 
-def _run_results_of_step(hook: DbtCloudHook, run_id: int, step: int) -> dict[str, Any] | None:
+def fetch_freshness(
+    hook: DbtCloudHook, run_id: int, steps: Iterable[Mapping[str, Any]], account_id: int | None
+) -> dict[str, Any]:
+    """Fetch `sources.json` of the step that looked how fresh the sources are; empty if none did."""
+    for step in steps:
+        if FRESHNESS.match(step["name"]):
+            return fetch_artifact(hook, run_id, "sources.json", step["index"], account_id) or {}
+    return {}
+
+
+def fetch_artifact(
+    hook: DbtCloudHook, run_id: int, path: str, step: int | None, account_id: int | None
+) -> dict[str, Any] | None:
+    """Fetch one JSON artifact; None when the step wrote none."""
     try:
-        answer = hook.get_job_run_artifact(run_id, "run_results.json", step=step)
-    except AirflowException as error:
-        # The hook keeps nothing of the answer but its text, "404:Not Found".
-        if str(error).startswith("404"):
-            return None
-        raise
-    results: dict[str, Any] = answer.json()
-    return results
+        answer = hook.get_job_run_artifact(run_id, path, account_id, step)
+    except MissingError:
+        return None
+    artifact: dict[str, Any] = answer.json()
+    return artifact

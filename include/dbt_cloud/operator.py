@@ -1,0 +1,279 @@
+"""
+Run a dbt Cloud job from a task, exactly once, and say in plain words why it failed.
+
+`DbtCloudJobOperator` is the provider's operator with the same parameters, the same links and the
+same OpenLineage. docs/operator.md tells what is different, and why.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.dbt.cloud.operators.dbt import DbtCloudRunJobOperator
+from airflow.providers.dbt.cloud.utils.openlineage import (
+    inject_parent_job_information_into_dbt_cloud_cause,
+)
+from airflow.sdk.exceptions import AirflowTaskTimeout
+
+from include.dbt_cloud.api_errors import DbtCloudApiError
+from include.dbt_cloud.cause import cause_of, lineage_cause_of
+from include.dbt_cloud.hook import PatientDbtCloudHook
+from include.dbt_cloud.one_run import OneRun, RunRequest, TaskStoppedError, TriggerLostError
+from include.dbt_cloud.operator_parameters import attempt_of, refuse_what_cannot_be_kept
+from include.dbt_cloud.outcome import Outcome
+from include.dbt_cloud.run_failures import (
+    RefusedError,
+    RunTimeoutError,
+    UnreachableError,
+)
+from include.dbt_cloud.run_log import Position, new_lines
+from include.dbt_cloud.run_status import RunStatus
+from include.dbt_cloud.runs_api import HookRunsApi, Run
+from include.dbt_cloud.task_memory import TaskMemory
+from include.dbt_cloud.triage import AIRFLOW, DBT_CLOUD, Failure, triage_error
+from include.dbt_cloud.trigger import DbtCloudRunTrigger
+from include.dbt_cloud.waiting import Waiting
+
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+# Airflow kills a task five seconds after it has told it to stop.
+SECONDS_TO_CANCEL = 4.0
+LONGEST_PAUSE = 10
+FAILURE, RESULTS = "dbt_cloud_failure", "dbt_cloud_results"
+
+
+class DbtCloudJobOperator(DbtCloudRunJobOperator):
+    """
+    Run a dbt Cloud job exactly once for each generation of the task, and wait for it.
+
+    Takes every parameter of `DbtCloudRunJobOperator`. These differ or are new:
+
+    :param deferrable: wait in the triggerer, not in a worker; on by default.
+    :param check_interval: the longest pause, in seconds, between two looks at a run. It is looked
+        at more often when it is young and when its job usually ends.
+    :param timeout: seconds to wait for the run, which is then cancelled.
+    :param resume: after a failure of dbt, a retry or a Clear goes on where the run failed.
+    :param log_interval: seconds between two looks at the run's log while the task is deferred.
+        None shows it when the run has ended, and costs no call.
+    """
+
+    def __init__(
+        self,
+        *,
+        deferrable: bool = True,
+        check_interval: int = LONGEST_PAUSE,
+        resume: bool = True,
+        log_interval: float | None = None,
+        **provider_parameters: Any,
+    ) -> None:
+        refuse_what_cannot_be_kept(provider_parameters, resume=resume)
+        super().__init__(
+            deferrable=deferrable, check_interval=check_interval, **provider_parameters
+        )
+        self.resume = resume
+        self.log_interval = log_interval
+        self._stop = threading.Event()
+        self._is_over = False
+        self._link: str | None = None
+        self._position: Position = {}
+
+    def execute(self, context: "Context") -> int:
+        with self._explained(context):
+            run = self._settle(context)
+            if not self.wait_for_termination:
+                return int(run["id"])
+            if RunStatus(run["status"]).is_final:
+                return self._finish(context)
+            if self.deferrable:
+                self._wait_in_triggerer(run)
+            self._wait_here(run)
+            return self._finish(context)
+
+    def execute_complete(self, context: "Context", event: dict[str, Any] | None = None) -> int:
+        """Go on after the triggerer; what it says is never taken for success by itself."""
+        event = event or {}
+        self.run_id = int(event.get("run_id") or context["ti"].xcom_pull(key="job_run_id"))
+        self._position = event.get("position") or {}
+        with self._explained(context):
+            if event.get("status") == "timeout":
+                raise TimeoutError(event["message"])
+            if event.get("status") == "lost":
+                lost = self._triage(RuntimeError(event["message"]), event["side"])
+                raise self._failed(context, lost, RefusedError)
+            return self._finish(context)
+
+    def on_kill(self) -> None:
+        """End the run in dbt Cloud; Airflow calls this when the task is killed or times out."""
+        self._stop.set()
+        if self.run_id is not None:
+            self._cancel("the task was ended in Airflow")
+
+    @cached_property
+    def hook(self) -> PatientDbtCloudHook:
+        options = {"sleep": self._pause, **self.hook_params}
+        return PatientDbtCloudHook(self.dbt_cloud_conn_id, **options)
+
+    @property
+    def _api(self) -> HookRunsApi:
+        return HookRunsApi(self.hook, int(self.account_id) if self.account_id else None)
+
+    def _settle(self, context: "Context") -> Run:
+        """Find, resume or start the run, and make it known to the rest of the DAG."""
+        job_id = self._job_number()
+        memory = TaskMemory.open(context.get("task_state_store"), attempt_of(context))
+        one_run = OneRun(
+            api=self._api,
+            memory=memory,
+            request=RunRequest(job_id, self._overrides(), self.resume),
+            cause=self._cause(context, memory),
+            log=self.log,  # type: ignore[arg-type] # structlog's, with the same methods
+            is_killed=self._stop.is_set,
+            sleep=self._pause,
+        )
+        run = one_run.settle()
+        self.job_id, self.run_id, self._link = job_id, run["id"], run["href"]
+        if self._stop.is_set():
+            self._cancel("the task was ended while it was being triggered")
+            raise TaskStoppedError("The task was told to stop.")
+        # The link "Monitor Job Run" reads the first of these.
+        context["ti"].xcom_push(key="job_run_url", value=run["href"])
+        context["ti"].xcom_push(key="job_run_id", value=run["id"])
+        self._created_at = (
+            datetime.fromisoformat(run["created_at"]).timestamp()
+            if one_run.adopted
+            else time.time()
+        )
+        return run
+
+    def _job_number(self) -> int:
+        job_id = self._resolve_job_id()
+        try:
+            return int(job_id)
+        except ValueError:
+            raise ValueError(
+                f"job_id is {job_id!r}, which is no number. A job is known by its number, or by "
+                "project_name, environment_name and job_name together."
+            ) from None
+
+    def _overrides(self) -> dict[str, Any]:
+        given = {
+            "steps_override": self.steps_override,
+            "schema_override": self.schema_override,
+        }
+        # The provider sends these two also when they are null.
+        return {**given, **self.additional_run_config}
+
+    def _cause(self, context: "Context", memory: TaskMemory) -> str:
+        ti = context["ti"]
+        words = self.trigger_reason or (
+            f"Airflow: dag {ti.dag_id}, task {ti.task_id}, dag_run {ti.run_id}, try {ti.try_number}"
+        )
+        if not self.openlineage_inject_parent_job_info:
+            return cause_of(memory.key, words)
+        lineage = inject_parent_job_information_into_dbt_cloud_cause(words, ti)
+        return lineage_cause_of(memory.key, lineage or "", words)
+
+    def _wait_in_triggerer(self, run: Run) -> None:
+        now = time.time()
+        limit = self.execution_timeout
+        self.defer(
+            timeout=None,
+            trigger=DbtCloudRunTrigger(
+                conn_id=self.dbt_cloud_conn_id,
+                account_id=int(self.account_id) if self.account_id else None,
+                job_id=int(self.job_id or 0),
+                run_id=run["id"],
+                created_at=self._created_at,
+                end_time=now + self.timeout,
+                execution_deadline=now + limit.total_seconds() if limit else None,
+                check_interval=self.check_interval,
+                log_interval=self.log_interval,
+            ),
+            method_name="execute_complete",
+        )
+
+    def _wait_here(self, run: Run) -> None:
+        waiting = Waiting(
+            api=self._api,
+            longest=self.check_interval,
+            deadline=time.time() + self.timeout,
+            pause=self._pause,
+            show=self._show,
+            warn=self.log.warning,
+        )
+        waiting.until_ended(run["id"], int(self.job_id or 0), self._created_at)
+
+    def _finish(self, context: "Context") -> int:
+        """Show the rest of the log and the nodes; answer the run, or raise why it failed."""
+        outcome = Outcome(self.hook, int(self.account_id) if self.account_id else None)
+        run = self._api.run(int(self.run_id or 0), "run_steps", "trigger")
+        self._link, self._is_over = run["href"], True
+        self._show(run)
+        results = outcome.results(run)
+        for line in results.table() if results.nodes else ():
+            self.log.info(line)
+        if RunStatus(run["status"]) is RunStatus.SUCCESS:
+            context["ti"].xcom_push(key=RESULTS, value=results.summary())
+            self.log.info("dbt Cloud run %s has succeeded: %s", run["id"], run["href"])
+            return int(run["id"])
+        failure, kind = outcome.why(run, resumes=self.resume)
+        raise self._failed(context, failure, kind)
+
+    def _show(self, run: Run) -> None:
+        lines, self._position = new_lines(run, self._position)
+        for line in lines:
+            self.log.info(line)
+
+    def _failed(self, context: "Context", failure: Failure, kind: type[Any]) -> Exception:
+        context["ti"].xcom_push(key=FAILURE, value=failure.as_xcom())
+        error: Exception = kind(failure)
+        return error
+
+    @contextmanager
+    def _explained(self, context: "Context") -> Iterator[None]:
+        """Turn what can go wrong on the way to dbt Cloud into a failure that says so."""
+        try:
+            yield
+        except DbtCloudApiError as error:
+            kind = UnreachableError if error.is_passing else RefusedError
+            raise self._failed(context, self._triage(error, error.side), kind) from error
+        except TriggerLostError as error:
+            raise self._failed(context, self._triage(error, DBT_CLOUD), UnreachableError) from error
+        except (TimeoutError, AirflowTaskTimeout) as error:
+            # Airflow's own limit, execution_timeout, interrupts whatever the task is doing.
+            late = TimeoutError(f"Run {self.run_id} has not ended in the time the task has.")
+            if self.run_id is not None:
+                self._cancel(str(late))
+            raise self._failed(context, self._triage(late, AIRFLOW), RunTimeoutError) from error
+
+    def _triage(self, error: Exception, side: str) -> Failure:
+        return triage_error(error, side, self.run_id, self._link)
+
+    def _pause(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise TaskStoppedError("The task was told to stop.")
+
+    def _cancel(self, reason: str) -> None:
+        """Cancel the run, once, with a connection of its own: this may interrupt another call."""
+        if self._is_over:
+            return
+        self._is_over = True
+        hook = PatientDbtCloudHook(self.dbt_cloud_conn_id, 3, patience=SECONDS_TO_CANCEL)
+        account_id = int(self.account_id) if self.account_id else None
+        try:
+            run = HookRunsApi(hook, account_id).cancel(int(self.run_id or 0))
+        except DbtCloudApiError as error:
+            self.log.error("dbt Cloud run %s may go on. %s", self.run_id, error)  # noqa: TRY400 # a traceback says nothing more
+            return
+        self.log.info(
+            "Cancelled dbt Cloud run %s: %s. The run is %s.",
+            self.run_id,
+            reason,
+            run["status_humanized"],
+        )

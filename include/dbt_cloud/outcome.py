@@ -1,0 +1,53 @@
+"""Collect what a run that has ended left behind, and find out why it failed if it did."""
+
+from typing import Any
+
+from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudHook
+
+from include.dbt_cloud.api_errors import DbtCloudApiError
+from include.dbt_cloud.artifacts import fetch_artifact, fetch_freshness, fetch_run_results
+from include.dbt_cloud.run_failures import DbtCloudTaskError, DbtFailedError, RunEndedError
+from include.dbt_cloud.runs_api import Run
+from include.dbt_cloud.triage import DBT_CLOUD, Failure, stale_sources, triage_run
+from include.run_results import RunResults
+
+
+class Outcome:
+    """
+    The artifacts of a run, fetched when they are needed.
+
+    A run is what its status says: an artifact that cannot be had fails nothing, and is left out.
+    """
+
+    def __init__(self, hook: DbtCloudHook, account_id: int | None) -> None:
+        self.hook, self.account_id = hook, account_id
+        self._artifacts: list[dict[str, Any]] = []
+
+    def results(self, run: Run) -> RunResults:
+        """Fetch and join the results of the run's commands. `run` needs its `run_steps`."""
+        try:
+            self._artifacts = fetch_run_results(
+                run["id"], self.hook, account_id=self.account_id, steps=run["run_steps"]
+            )
+        except DbtCloudApiError as error:
+            self.hook.log.warning("%s. The results of the nodes are missing below.", error)
+        return RunResults.parse(self._artifacts)
+
+    def why(self, run: Run, *, resumes: bool) -> tuple[Failure, type[DbtCloudTaskError]]:
+        """Say why the run did not succeed, and which exception that is. Call `results` first."""
+        manifest: dict[str, Any] = {}
+        stale: tuple[str, ...] = ()
+        try:
+            if self._artifacts:
+                manifest = (
+                    fetch_artifact(self.hook, run["id"], "manifest.json", None, self.account_id)
+                    or {}
+                )
+            stale = stale_sources(
+                fetch_freshness(self.hook, run["id"], run["run_steps"], self.account_id)
+            )
+        except DbtCloudApiError as error:
+            self.hook.log.warning("%s. Files and owners are missing below.", error)
+        can_resume = resumes and bool(run.get("can_retry"))
+        failure = triage_run(run, self._artifacts, manifest, stale, resumes=can_resume)
+        return failure, RunEndedError if failure.side == DBT_CLOUD else DbtFailedError
