@@ -91,7 +91,7 @@ class RunResults:
         nodes = [NodeResult.parse(result) for each in artifacts for result in each["results"]]
         return cls(
             nodes=tuple({node.unique_id: node for node in nodes}.values()),
-            invocation_ids=tuple(each["metadata"]["invocation_id"] for each in artifacts),
+            invocation_ids=tuple(filter(None, map(_invocation_id, artifacts))),
             seconds=sum(float(each.get("elapsed_time") or 0) for each in artifacts),
         )
 
@@ -132,6 +132,11 @@ class RunResults:
         if failed:
             message = f"{len(failed)} of {len(self.nodes)} dbt nodes failed: {', '.join(failed)}"
             raise DbtFailureError(message)
+
+
+def _invocation_id(artifact: dict[str, Any]) -> str | None:
+    found: str | None = artifact["metadata"].get("invocation_id")
+    return found
 
 
 def _severity(node: NodeResult) -> int:

@@ -15,9 +15,9 @@ from airflow.sdk.exceptions import AirflowException
 from fastapi import Depends, FastAPI, Query
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from requests.exceptions import RequestException
 
 from include.dbt_cloud.account_overview import read_account, read_run
+from include.dbt_cloud.api_errors import DbtCloudApiError
 
 
 # The provider's hook has no time limit of its own; a page must.
@@ -44,7 +44,7 @@ async def show_page(run_id: Annotated[int | None, Query(ge=1)] = None) -> HTMLRe
         account = await _within_time(read_account)
         chosen = run_id or (account.runs[0]["id"] if account.runs else None)
         run = await _within_time(read_run, chosen) if chosen else None
-    except (AirflowException, RequestException, TimeoutError) as error:
+    except (AirflowException, DbtCloudApiError, TimeoutError) as error:
         reason = str(error) or f"dbt Cloud did not answer within {SECONDS} seconds."
         return _page("dbt_cloud_unreachable.html", status_code=502, reason=reason)
     return _page("dbt_cloud.html", account=account, run=run)

@@ -4,16 +4,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudHook
-from airflow.sdk.exceptions import AirflowException
-from requests.exceptions import RequestException
 
 from include.dbt_cloud import CONNECTION_ID
+from include.dbt_cloud.api_errors import DbtCloudApiError
 from include.dbt_cloud.artifacts import fetch_run_results
+from include.dbt_cloud.hook import PatientDbtCloudHook
 from include.run_picture import Bar, Graph, graph, timeline
 from include.run_results import RunResults
 
 
 NEWEST = 10
+# Somebody is looking at an empty page meanwhile.
+SECONDS_PER_REQUEST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,9 @@ def read_account() -> AccountOverview:
     """
     Read the account, its jobs and its newest runs: three calls, none of which changes anything.
 
-    Raises `AirflowException` or `RequestException` when dbt Cloud refuses or does not answer.
+    Raises `DbtCloudApiError` when dbt Cloud refuses or does not answer.
     """
-    hook = DbtCloudHook(CONNECTION_ID)
+    hook = _hook()
     newest = {"limit": NEWEST, "order_by": "-id", "include_related": "job,trigger"}
     return AccountOverview(
         host=str(hook.connection.host),
@@ -55,17 +57,21 @@ def read_account() -> AccountOverview:
 
 def read_run(run_id: int) -> RunOverview:
     """Read one run with its results; a run without results gives an empty picture."""
-    hook = DbtCloudHook(CONNECTION_ID)
+    hook = _hook()
     run = hook.get_job_run(run_id, include_related=["job", "trigger"]).json()["data"]
-    results = RunResults.parse(fetch_run_results(run_id))
+    results = RunResults.parse(fetch_run_results(run_id, hook))
     manifest = _manifest(hook, run_id) if results.nodes else {}
     return RunOverview(run, timeline(results, manifest), graph(results, manifest))
+
+
+def _hook() -> PatientDbtCloudHook:
+    return PatientDbtCloudHook(CONNECTION_ID, SECONDS_PER_REQUEST, patience=0)
 
 
 def _manifest(hook: DbtCloudHook, run_id: int) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = hook.get_job_run_artifact(run_id, "manifest.json").json()
-    except (AirflowException, RequestException):
+    except DbtCloudApiError:
         # Owners and lines are then missing; the timeline is worth showing all the same.
         return {}
     return manifest

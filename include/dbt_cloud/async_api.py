@@ -20,12 +20,12 @@ from include.dbt_cloud.api_errors import (
     UnavailableError,
     error_of,
 )
+from include.dbt_cloud.request_headers import request_headers
 
 
 SECONDS_PER_REQUEST = 30
 REFUSED = 400
 DEFAULT_HOST = "cloud.getdbt.com"
-USER_AGENT = "airflow-dbt-cloud"
 
 Run = dict[str, Any]
 
@@ -101,11 +101,7 @@ class AsyncDbtCloudApi:
         self._access = Access(
             host=connection.host or DEFAULT_HOST,
             account_id=self.account_id or int(connection.login or 0),
-            headers={
-                "Authorization": f"Token {connection.password}",
-                "Content-Type": "application/json",
-                "User-Agent": USER_AGENT,
-            },
+            headers=request_headers(connection.password or ""),
             proxy=proxies.get("https"),
         )
         return self._access

@@ -13,6 +13,7 @@ from typing import Any
 import requests
 from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudHook
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from include.dbt_cloud.api_errors import (
@@ -23,6 +24,7 @@ from include.dbt_cloud.api_errors import (
     error_of,
 )
 from include.dbt_cloud.pacing import backoff
+from include.dbt_cloud.request_headers import request_headers
 
 
 SECONDS_PER_REQUEST = 30
@@ -56,7 +58,9 @@ class PatientDbtCloudHook(DbtCloudHook):
     def get_conn(self, *_arguments: Any, **_options: Any) -> requests.Session:
         """Keep one connection: a new one each time would read the trusted certificates anew."""
         if self._session is None:
-            self._session = super().get_conn()
+            self._session = requests.Session()
+            self._session.auth = _Headers(request_headers(self.connection.password))
+            self.base_url = f"https://{self._get_tenant_domain(self.connection)}/"
             # Repeats are decided below, never inside the library.
             self._session.mount("https://", HTTPAdapter(max_retries=0))
         return self._session
@@ -112,6 +116,17 @@ class PatientDbtCloudHook(DbtCloudHook):
             # A gateway's page with status 200 has been seen, for a run that was started.
             raise UnavailableError(f"{what}: the answer is not JSON")
         return answer
+
+
+class _Headers(AuthBase):
+    """As the session's `auth`, so that no `.netrc` can put another name and password there."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self.headers = headers
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.update(self.headers)
+        return request
 
 
 def _json_of(answer: requests.Response) -> Any:

@@ -31,7 +31,12 @@ class Outcome:
             )
         except DbtCloudApiError as error:
             self.hook.log.warning("%s. The results of the nodes are missing below.", error)
-        return RunResults.parse(self._artifacts)
+        try:
+            return RunResults.parse(self._artifacts)
+        except (KeyError, TypeError, ValueError) as error:
+            self.hook.log.warning("run_results.json is not as dbt writes it: %r", error)
+            self._artifacts = []
+            return RunResults.parse(())
 
     def why(self, run: Run, *, resumes: bool) -> tuple[Failure, type[DbtCloudTaskError]]:
         """Say why the run did not succeed, and which exception that is. Call `results` first."""

@@ -3,14 +3,19 @@
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 
-# A second try does not cure a wrong model, it only doubles the bill. What is cured by waiting
-# (network, an answer of 5xx) keeps the task's own retries.
+# A second try cures neither a wrong model nor a wrong token, it only doubles the bill. What is
+# cured by waiting (network, an answer of 5xx, a run that was cancelled) keeps the task's retries.
 RETRY_ALL_BUT_DBT_FAILURES = ExceptionRetryPolicy(
     rules=[
         RetryRule(
-            exception="airflow.providers.dbt.cloud.hooks.dbt.DbtCloudJobRunException",
+            exception="include.dbt_cloud.run_failures.DbtFailedError",
             action=RetryAction.FAIL,
-            reason="The dbt Cloud run failed: fix the model or dbt test, then clear this task.",
+            reason="dbt failed: mend the model or dbt test, then clear this task.",
+        ),
+        RetryRule(
+            exception="include.dbt_cloud.run_failures.RefusedError",
+            action=RetryAction.FAIL,
+            reason="dbt Cloud refuses it: mend the connection or the job, then clear this task.",
         ),
         RetryRule(
             exception="include.run_results.DbtFailureError",

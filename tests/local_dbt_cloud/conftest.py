@@ -1,28 +1,21 @@
 """Servers for the tests: see `server_process.py`."""
 
-import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.local_dbt_cloud.queue_in_process import prepare_queue
 from tests.local_dbt_cloud.server_process import (
     JOB,
-    NO_WAREHOUSE,
     OTHER_JOB,
-    STAND_IN,
     THIRD_JOB,
-    TOKEN,
     Server,
     declare,
-    free_port,
     job,
-    write_project,
+    prepare_server,
 )
 
 
@@ -33,25 +26,7 @@ def make_server(tmp_path_factory) -> Iterator[Callable[..., Server]]:
 
     def make(declared: dict[str, Any], *, dbt: Path | None = None, **process_env: str) -> Server:
         folder = tmp_path_factory.mktemp("dbt_cloud")
-        write_project(folder)
-        jobs = folder / "dbt_cloud_jobs.yml"
-        jobs.write_text(yaml.safe_dump(declared))
-        stand_in = folder / "dbt"
-        stand_in.write_text(STAND_IN.format(python=sys.executable, folder=folder))
-        stand_in.chmod(0o755)
-        port = free_port()
-        own = {
-            "LOCAL_DBT_CLOUD_PORT": str(port),
-            "LOCAL_DBT_CLOUD_URL": f"https://localhost:{port}",
-            "LOCAL_DBT_CLOUD_STATE": str(folder / "state"),
-            "LOCAL_DBT_CLOUD_TLS": str(folder / "tls"),
-            "LOCAL_DBT_CLOUD_TOKEN": TOKEN,
-            "LOCAL_DBT_CLOUD_DBT": str(dbt or stand_in),
-            "LOCAL_DBT_CLOUD_JOBS": str(jobs),
-            **NO_WAREHOUSE,
-            **process_env,
-        }
-        server = Server(folder, {**os.environ, **own})
+        server = prepare_server(folder, declared, dbt=dbt, **process_env)
         servers.append(server)
         return server
 

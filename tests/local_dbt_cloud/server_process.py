@@ -1,10 +1,12 @@
 """A local dbt Cloud as a real process, over TLS, with real dbt or with a stand-in for it."""
 
 import json
+import os
 import signal
 import socket
 import ssl
 import subprocess
+import sys
 import textwrap
 import time
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -183,14 +186,20 @@ class Server:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                client = httpx.Client(
-                    base_url=self.url,
-                    verify=ssl.create_default_context(cafile=str(self.bundle)),
-                    headers={"Authorization": f"Token {self.token}"},
-                    timeout=20,
-                )
+                trusted = ssl.create_default_context(cafile=str(self.bundle))
+            except OSError:
+                time.sleep(0.05)
+                continue
+            client = httpx.Client(
+                base_url=self.url,
+                verify=trusted,
+                headers={"Authorization": f"Token {self.token}"},
+                timeout=20,
+            )
+            try:
                 client.get("/_local/health").raise_for_status()
-            except (httpx.HTTPError, OSError):
+            except httpx.HTTPError:
+                client.close()
                 time.sleep(0.05)
             else:
                 return client
@@ -253,3 +262,28 @@ class Server:
 
     def release(self) -> None:
         (self.folder / "release").touch()
+
+
+def prepare_server(
+    folder: Path, declared: dict[str, Any], *, dbt: Path | None = None, **process_env: str
+) -> Server:
+    """A server in a folder, with its project and jobs; not yet started."""
+    write_project(folder)
+    jobs = folder / "dbt_cloud_jobs.yml"
+    jobs.write_text(yaml.safe_dump(declared))
+    stand_in = folder / "dbt"
+    stand_in.write_text(STAND_IN.format(python=sys.executable, folder=folder))
+    stand_in.chmod(0o755)
+    port = free_port()
+    own = {
+        "LOCAL_DBT_CLOUD_PORT": str(port),
+        "LOCAL_DBT_CLOUD_URL": f"https://localhost:{port}",
+        "LOCAL_DBT_CLOUD_STATE": str(folder / "state"),
+        "LOCAL_DBT_CLOUD_TLS": str(folder / "tls"),
+        "LOCAL_DBT_CLOUD_TOKEN": TOKEN,
+        "LOCAL_DBT_CLOUD_DBT": str(dbt or stand_in),
+        "LOCAL_DBT_CLOUD_JOBS": str(jobs),
+        **NO_WAREHOUSE,
+        **process_env,
+    }
+    return Server(folder, {**os.environ, **own})
