@@ -5,14 +5,12 @@ Triggers the dbt Cloud job that `.env` names, waits for it without holding a wor
 model and dbt test with its status, rows and seconds.
 With no account it is the job **Build flights** of the local dbt Cloud.
 
-**When it is red**
+**When it is red**, the last lines of `run_job`'s log say which side is at fault, and what to do.
 
-- The log of `report_results` names models or dbt tests:
-  dbt did its work and the data or the SQL is at fault.
-  The owner of the node fixes it; then clear `run_job`, which starts a new dbt Cloud run.
-- `report_results` says that no run was started:
-  a token, the network or the job's address.
-  The last lines of `run_job`'s log say which; `make up` reads `.env` again.
+- *dbt node*: the named owner mends the model or dbt test; then clear `run_job`, which resumes the
+  dbt Cloud run at the node that failed.
+- *dbt project*: dbt stopped before the first node; mend the line it names, then clear `run_job`.
+- *credentials*, *network*: mend `.env` or the way to dbt Cloud; `make up` reads `.env` again.
 - Only `report_results` is red, and no node failed: dbt Cloud did not hand over its artifacts.
   Clear `report_results`.
 
@@ -22,10 +20,10 @@ With no account it is the job **Build flights** of the local dbt Cloud.
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.dbt.cloud.operators.dbt import DbtCloudRunJobOperator
 from airflow.sdk import XComArg, dag, task
 
 from include.dbt_cloud import CONNECTION_ID
+from include.dbt_cloud.operator import DbtCloudJobOperator
 from include.dbt_cloud.report import report_run
 from include.dbt_cloud.retries import RETRY_ALL_BUT_DBT_FAILURES
 
@@ -42,18 +40,12 @@ from include.dbt_cloud.retries import RETRY_ALL_BUT_DBT_FAILURES
     doc_md=__doc__,
 )
 def dbt_cloud_job() -> None:
-    run_job = DbtCloudRunJobOperator(
+    run_job = DbtCloudJobOperator(
         task_id="run_job",
         dbt_cloud_conn_id=CONNECTION_ID,
-        job_id="{{ conn.dbt_cloud_default.extra_dejson.job_id }}",  # type: ignore[arg-type] # a template
-        trigger_reason=(
-            "Airflow: dag {{ dag.dag_id }}, task {{ task.task_id }}, "
-            "dag_run {{ run_id }}, try {{ ti.try_number }}"
-        ),
-        deferrable=True,
-        check_interval=1,
+        job_id="{{ conn.dbt_cloud_default.extra_dejson.job_id }}",
+        log_interval=5,
         execution_timeout=timedelta(hours=2),
-        hook_params={"retry_limit": 3, "timeout_seconds": 30},
     )
 
     # Also after a failure: its table is then the reason.

@@ -59,7 +59,7 @@ class PatientDbtCloudHook(DbtCloudHook):
         """Keep one connection: a new one each time would read the trusted certificates anew."""
         if self._session is None:
             self._session = requests.Session()
-            self._session.auth = _Headers(request_headers(self.connection.password))
+            self._session.auth = _Headers(request_headers(self.connection.password or ""))
             self.base_url = f"https://{self._get_tenant_domain(self.connection)}/"
             # Repeats are decided below, never inside the library.
             self._session.mount("https://", HTTPAdapter(max_retries=0))

@@ -210,7 +210,13 @@ class OneRun:
 
     def _wait_for(self, newer_than: int, pending: Pending) -> Run | None:
         for pause in PAUSES_UNTIL_FOUND:
-            self.sleep(pause)
+            try:
+                self.sleep(pause)
+            except TaskStoppedError:
+                found = self._find(self.memory.current, newer_than, pending)
+                if found is not None:
+                    self.api.cancel(found["id"])
+                raise
             found = self._find(self.memory.current, newer_than, pending)
             if found is not None:
                 return found

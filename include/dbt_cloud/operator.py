@@ -208,6 +208,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
             warn=self.log.warning,
         )
         waiting.until_ended(run["id"], int(self.job_id or 0), self._created_at)
+        self._pause(0)
 
     def _finish(self, context: "Context") -> int:
         """Show the rest of the log and the nodes; answer the run, or raise why it failed."""

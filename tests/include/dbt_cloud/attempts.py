@@ -19,6 +19,7 @@ import ssl
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,9 @@ import requests
 import structlog
 from airflow.sdk import DAG
 from airflow.sdk.bases.operator import ExecutorSafeguard
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferred
+from airflow.sdk.execution_time.timeout import timeout
+from asgiref.sync import SyncToAsync
 
 from include.dbt_cloud import one_run, pacing
 from include.dbt_cloud.api_errors import AnswerLostError
@@ -42,15 +45,24 @@ from include.dbt_cloud.trigger import DbtCloudRunTrigger
 
 @dataclass(frozen=True)
 class Blow:
-    """What happens before or after a point, the first time that it is reached."""
+    """
+    What happens before or after a point, the first time that it is reached.
+
+    What dbt Cloud answered is thrown away by a blow after it, unless `answer_arrives`.
+    """
 
     point: str
     after: bool
     strike: Callable[[], None]
+    answer_arrives: bool = False
 
 
 def kill_this_process() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def tell_this_process_to_stop() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Points:
@@ -71,7 +83,8 @@ class Points:
         yield
         if falls and blow.after:
             blow.strike()
-            raise AnswerLostError(f"{name}: the answer was thrown away")
+            if not blow.answer_arrives:
+                raise AnswerLostError(f"{name}: the answer was thrown away")
 
     def install(self) -> None:
         send, send_async = PatientDbtCloudHook._send, AsyncDbtCloudApi._send
@@ -80,7 +93,9 @@ class Points:
             hook: Any, method: str, endpoint: str, data: Any, options: Any
         ) -> requests.Response:
             related = data.get("include_related") if isinstance(data, dict) else None
-            with self.crossing(f"{method} {endpoint.split('accounts/')[-1]} {related or ''}".strip()):
+            with self.crossing(
+                f"{method} {endpoint.rpartition('accounts/')[2]} {related or ''}".strip()
+            ):
                 return send(hook, method, endpoint, data, options)
 
         async def watched_async(api: Any, access: Any, method: str, path: str, query: Any) -> Any:
@@ -146,7 +161,7 @@ class TaskInstance:
 
     def run(self, blow: Blow | None = None) -> dict[str, Any]:
         """One try, from `execute` to its end. `killed` is an outcome like any other."""
-        outcome = self._fork(lambda points: self._whole_try(points), blow)
+        outcome = self.wait(self.start(blow))
         self.outcomes.append(outcome)
         return outcome
 
@@ -161,12 +176,16 @@ class TaskInstance:
         self.clear_number += 1
         self.try_number += 1
 
-    def _fork(self, act: Callable[[Points], Any], blow: Blow | None) -> dict[str, Any]:
+    def start(self, blow: Blow | None = None) -> int:
+        """Begin a try; its process id is for signals, and for `wait`."""
         (self.folder / "trace").unlink(missing_ok=True)
         (self.folder / "outcome").unlink(missing_ok=True)
         child = os.fork()
         if child == 0:
-            self._in_child(act, blow)
+            self._in_child(self._whole_try, blow)
+        return child
+
+    def wait(self, child: int) -> dict[str, Any]:
         _, status = os.waitpid(child, 0)
         if os.WIFSIGNALED(status):
             return {"killed": os.WTERMSIG(status)}
@@ -177,13 +196,15 @@ class TaskInstance:
         log = os.open(self.folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         sys.stdout = sys.stderr = os.fdopen(log, "w", buffering=1)
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stdout))
+        # A thread of the parent's is not there in a fork, although its pool believes so.
+        SyncToAsync.single_thread_executor = ThreadPoolExecutor(max_workers=1)
         # aiohttp reads SSL_CERT_FILE when it is imported, which was before there was a server.
         aiohttp.connector._SSL_CONTEXT_VERIFIED = ssl.create_default_context()
         try:
             points = Points(blow, self.folder / "trace")
             points.install()
             outcome = {"returned": act(points)}
-        except BaseException as error:  # a fork must never return into the test
+        except BaseException as error:  # noqa: BLE001 # a fork must never return into the test
             traceback.print_exc()
             outcome = {"raised": type(error).__name__, "words": str(error)}
         finally:
@@ -208,7 +229,7 @@ class TaskInstance:
         return _as_airflow_does(resumed, resumed.execute_complete, context, event)
 
     def _operator(self) -> DbtCloudJobOperator:
-        with DAG("flights"):
+        with DAG("flights", schedule=None):
             return DbtCloudJobOperator(task_id="build", retries=self.retries, **self.options)
 
     def _context(self, points: Points) -> Any:
@@ -220,8 +241,8 @@ class TaskInstance:
             map_index=-1,
             try_number=self.try_number,
             max_tries=self.max_tries,
-            xcom_push=lambda key, value: xcom.set(key, value),
-            xcom_pull=lambda key: xcom.get(key),
+            xcom_push=xcom.set,
+            xcom_pull=xcom.get,
         )
         dag_run = SimpleNamespace(start_date=self.started_at, clear_number=self.clear_number)
         store = FileStore(self.folder / "state.json", points)
@@ -231,7 +252,14 @@ class TaskInstance:
 def _as_airflow_does(operator: Any, act: Callable[..., Any], *arguments: Any) -> Any:
     runner = contextvars.copy_context()
     runner.run(ExecutorSafeguard.tracker.set, operator)
-    return runner.run(act, *arguments)
+    if operator.execution_timeout is None:
+        return runner.run(act, *arguments)
+    try:
+        with timeout(operator.execution_timeout.total_seconds()):
+            return runner.run(act, *arguments)
+    except AirflowTaskTimeout:
+        operator.on_kill()
+        raise
 
 
 async def _first_event(trigger: DbtCloudRunTrigger) -> Any:

@@ -1,6 +1,7 @@
 """Whatever dies at whatever moment, a generation of a task has one dbt Cloud run."""
 
 import contextlib
+import itertools
 import os
 import signal
 import threading
@@ -55,9 +56,7 @@ def always_restarted(server):
 @pytest.mark.parametrize("deferrable", [True, False], ids=["deferrable", "sync"])
 class TestKilledWorker:
     def test_at_every_point(self, task_instance, connected, deferrable):
-        """
-        Killed right before or after any request or write, the next try ends with the one run.
-        """
+        """Killed right before or after any request or write, the next try has the one run."""
         first = task_instance(deferrable=deferrable)
         assert first.run() == {"returned": first.xcoms["job_run_id"]}
 
@@ -91,8 +90,9 @@ class TestKilledWorker:
 class TestKilledDbtCloud:
     def test_at_every_point(self, task_instance, connected):
         """
-        The server is killed right before or after any request and comes back: the task ends with
-        one successful run, and never was a second one started before the first had ended.
+        Killed right before or after any request, the server comes back, and the task succeeds.
+
+        It has one successful run, and none was ever started before the one before it had ended.
         """
         first = task_instance()
         first.run()
@@ -125,7 +125,7 @@ class TestKilledDbtCloud:
 def check_one_after_the_other(runs, where):
     """Only the last run has succeeded, and each began after the one before it was over."""
     assert [run["status"] for run in runs] == [ERROR] * (len(runs) - 1) + [SUCCESS], where
-    for earlier, later in zip(runs, runs[1:], strict=False):
+    for earlier, later in itertools.pairwise(runs):
         assert earlier["finished_at"] <= later["created_at"], where
 
 

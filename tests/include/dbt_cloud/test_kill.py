@@ -1,0 +1,159 @@
+"""A task that is ended in Airflow ends its run in dbt Cloud: once, within seconds, and says so."""
+
+import asyncio
+import os
+import signal
+import ssl
+import time
+from datetime import timedelta
+
+import aiohttp
+import pytest
+
+from include.dbt_cloud import trigger as trigger_module
+from include.dbt_cloud.trigger import DbtCloudRunTrigger
+from tests.include.dbt_cloud.attempts import Blow, tell_this_process_to_stop
+from tests.local_dbt_cloud.server_process import JOB, OTHER_JOB
+
+
+CANCEL = "POST runs/cancel/"
+POST = "POST jobs/run/"
+MODES = pytest.mark.parametrize("deferrable", [True, False], ids=["deferrable", "sync"])
+
+
+def newest(dbt_cloud, job_id=OTHER_JOB):
+    return dbt_cloud.get("v2/runs/", job_definition_id=job_id, order_by="-id", limit=1)[0]
+
+
+@pytest.fixture
+def trusted(connected, monkeypatch):
+    """Let this process's aiohttp trust the server, which it does not know since its import."""
+    trust = ssl.create_default_context(cafile=str(connected.bundle))
+    monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", trust)
+
+
+def waiting_for(run_id, **more):
+    now = time.time()
+    given = {
+        "conn_id": "dbt_cloud_default",
+        "account_id": None,
+        "job_id": OTHER_JOB,
+        "run_id": run_id,
+        "created_at": now,
+        "end_time": now + 60,
+        "execution_deadline": None,
+        "check_interval": 10,
+    }
+    return DbtCloudRunTrigger(**given | more)
+
+
+class TestMarkedInTheUi:
+    def test_sync(self, task_instance, connected):
+        """SIGTERM, Airflow's way to end a task that runs, cancels its run before the SIGKILL."""
+        ti = task_instance(job_id=OTHER_JOB, deferrable=False, check_interval=60)
+        child = ti.start()
+        while "write xcom job_run_id" not in ti.trace:
+            time.sleep(0.01)
+        connected.held(newest(connected)["id"])
+
+        told = time.monotonic()
+        os.kill(child, signal.SIGTERM)
+        ended = ti.wait(child)
+
+        assert time.monotonic() - told < 4
+        assert ended["raised"] == "TaskStoppedError"
+        assert newest(connected)["status_message"] == "Cancelled by user."
+        assert ti.trace.count(CANCEL) == 1
+        assert "Cancelled dbt Cloud run" in ti.log
+
+    @pytest.mark.parametrize("answer_arrives", [True, False], ids=["answered", "answer lost"])
+    def test_while_the_run_is_triggered(self, task_instance, connected, answer_arrives):
+        """A run that was being started in that moment does not outlive its task."""
+        ti = task_instance(job_id=OTHER_JOB, deferrable=False)
+
+        ended = ti.run(Blow(POST, True, tell_this_process_to_stop, answer_arrives))
+
+        assert ended["raised"] == "TaskStoppedError"
+        assert newest(connected)["is_cancelled"]
+        assert ti.trace.count(POST) == 1
+
+    def test_before_the_run_is_triggered(self, task_instance, connected):
+        """A task that is told to stop before it has triggered a run triggers none."""
+        ti = task_instance(job_id=OTHER_JOB, deferrable=False)
+
+        ended = ti.run(Blow("read state dbt_cloud", False, tell_this_process_to_stop))
+
+        assert ended["raised"] == "TaskStoppedError"
+        assert POST not in ti.trace
+
+    def test_deferred(self, connected, trusted, caplog):
+        """The triggerer calls `on_kill`, which cancels the run and says so."""
+        run = connected.trigger(OTHER_JOB)
+
+        asyncio.run(waiting_for(run["id"]).on_kill())
+
+        assert newest(connected)["is_cancelled"]
+
+    def test_deferred_while_dbt_cloud_is_away(self, connected, trusted, monkeypatch):
+        """The cancel is repeated until dbt Cloud is back, within the time that Airflow gives."""
+        run = connected.trigger(OTHER_JOB)
+        connected.held(run["id"])
+        monkeypatch.setattr(trigger_module, "backoff", lambda *_: 0.05)
+
+        async def killed_meanwhile():
+            os.kill(connected.process.pid, signal.SIGSTOP)
+            asyncio.get_running_loop().call_later(
+                0.5, os.kill, connected.process.pid, signal.SIGCONT
+            )
+            await waiting_for(run["id"]).on_kill()
+
+        asyncio.run(killed_meanwhile())
+
+        assert connected.get(f"v2/runs/{run['id']}/")["is_cancelled"]
+
+
+class TestTimeout:
+    @MODES
+    @pytest.mark.parametrize(
+        "limit",
+        [{"timeout": 1}, {"execution_timeout": timedelta(seconds=1)}],
+        ids=["timeout", "execution_timeout"],
+    )
+    def test_cancels_once_and_fails(self, task_instance, connected, deferrable, limit):
+        """Both limits of time cancel the run, in both modes, and the failure says which side."""
+        ti = task_instance(job_id=OTHER_JOB, deferrable=deferrable, **limit)
+        started = time.monotonic()
+
+        ended = ti.run()
+
+        assert time.monotonic() - started < 8
+        assert ended["raised"] == "RunTimeoutError"
+        assert newest(connected)["is_cancelled"]
+        assert ti.trace.count(CANCEL) == 1
+        assert ti.xcoms["dbt_cloud_failure"]["side"] == "Airflow"
+        assert "Cancelled dbt Cloud run" in ti.log
+
+    @MODES
+    def test_run_that_ends_in_time_is_not_touched(self, task_instance, connected, deferrable):
+        """A run that ends before the limit is the task's result."""
+        ti = task_instance(job_id=JOB, deferrable=deferrable, timeout=60)
+
+        assert ti.run() == {"returned": ti.xcoms["job_run_id"]}
+        assert CANCEL not in ti.trace
+
+
+class TestTriggererStops:
+    def test_leaves_the_run_alone(self, connected, trusted):
+        """A triggerer that stops or restarts hands its triggers on: the run goes on."""
+        run = connected.trigger(OTHER_JOB)
+
+        async def stopped():
+            waiting = asyncio.create_task(anext(waiting_for(run["id"]).run()))
+            await asyncio.sleep(0.3)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+
+        asyncio.run(stopped())
+
+        assert not connected.get(f"v2/runs/{run['id']}/")["is_complete"]
+        connected.request("POST", f"v2/runs/{run['id']}/cancel/")
