@@ -59,8 +59,8 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         at more often when it is young and when its job usually ends.
     :param timeout: seconds to wait for the run, which is then cancelled.
     :param resume: after a failure of dbt, a retry or a Clear goes on where the run failed.
-    :param log_interval: seconds between two looks at the run's log while the task is deferred.
-        None shows it when the run has ended, and costs no call.
+    :param log_interval: the longest pause, in seconds, between two looks at the run's log while
+        the task is deferred. None shows it when the run has ended, and costs no call.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from include.dbt_cloud.api_errors import DbtCloudApiError
 from include.dbt_cloud.async_api import AsyncDbtCloudApi
-from include.dbt_cloud.pacing import SAMPLE, backoff, usual_seconds
+from include.dbt_cloud.pacing import SAMPLE, backoff, seconds_until_next_look, usual_seconds
 from include.dbt_cloud.run_log import Position, new_lines
 from include.dbt_cloud.run_poller import RunPoller
 
@@ -129,7 +129,9 @@ class DbtCloudRunTrigger(BaseTrigger):
         api = AsyncDbtCloudApi(self.conn_id, self.account_id)
         try:
             while True:
-                await asyncio.sleep(interval)
+                # As the looks at the run: quick at first, and then as seldom as was asked for.
+                age = time.time() - self.created_at
+                await asyncio.sleep(seconds_until_next_look(age, None, interval))
                 try:
                     run = await api.run(self.run_id, "run_steps")
                 except DbtCloudApiError as error:
