@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import Any
 
 
-SHORTEST = 1.0
+SHORTEST = 0.5
 # A look every tenth of the time that has passed delays the end of a run by a tenth at the most.
 SHARE = 0.1
 # Of a job's usual time: from here until there its end is expected.
 EXPECTED_FROM, EXPECTED_UNTIL = 0.9, 1.15
+SHARE_BEFORE_EXPECTED = 0.25
 SHARE_WHEN_EXPECTED = 0.02
 LONGEST_BACKOFF = 60.0
 SAMPLE = 10
@@ -32,7 +33,8 @@ def seconds_until_next_look(elapsed: float, usual: float | None, longest: float)
     begin, end = usual * EXPECTED_FROM, usual * EXPECTED_UNTIL
     if elapsed < begin:
         # Never step over the moment from which the end is expected.
-        return min(_within(elapsed * SHARE, longest), max(begin - elapsed, SHORTEST))
+        pause = _within(elapsed * SHARE_BEFORE_EXPECTED, longest)
+        return min(pause, max(begin - elapsed, SHORTEST))
     if elapsed < end:
         return _within(usual * SHARE_WHEN_EXPECTED, longest)
     return _within((elapsed - end) * SHARE, longest)
