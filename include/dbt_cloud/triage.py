@@ -120,13 +120,18 @@ def triage_run(
 def triage_error(error: Exception, side: str, run_id: int | None, link: str | None) -> Failure:
     """Say why a task failed without a run that failed: a refusal, the network, Airflow itself."""
     next_step = {
+        AIRFLOW: (
+            "give the task more time or find out why the run is slow, then Clear this task."
+            if isinstance(error, TimeoutError)
+            else "mend the job or the parameters that the message names, then Clear this task."
+        ),
         CREDENTIALS: (
             "put a token that may run the job into the Airflow connection, then Clear this task: "
             "it goes on with the same run if there is one."
         ),
         NETWORK: "see whether this machine reaches dbt Cloud, then Clear this task.",
         DBT_CLOUD: "see the status page of dbt Cloud, then Clear this task.",
-    }.get(side, "read the message above; it names what dbt Cloud or Airflow refused.")
+    }[side]
     return Failure(
         side=side,
         headline=str(error) or type(error).__name__,
