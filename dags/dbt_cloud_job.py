@@ -23,6 +23,7 @@ from typing import Any
 from airflow.sdk import XComArg, dag, task
 
 from include.dbt_cloud import CONNECTION_ID
+from include.dbt_cloud.notifications import tell_people
 from include.dbt_cloud.operator import DbtCloudJobOperator
 from include.dbt_cloud.report import report_run
 from include.dbt_cloud.retries import RETRY_ALL_BUT_DBT_FAILURES
@@ -45,6 +46,7 @@ def dbt_cloud_job() -> None:
         dbt_cloud_conn_id=CONNECTION_ID,
         job_id="{{ conn.dbt_cloud_default.extra_dejson.job_id }}",
         log_interval=5,
+        on_failure_callback=tell_people(),
         execution_timeout=timedelta(hours=2),
     )
 

@@ -7,7 +7,9 @@ It is written when the scheduler, the triggerer or the DAG processor starts, bec
 every way to run Airflow: here, in containers, and under `astro dev start`.
 """
 
+import json
 import os
+from functools import partial
 from typing import Any
 
 import structlog
@@ -15,29 +17,46 @@ from airflow.listeners import hookimpl
 from airflow.models.connection import Connection
 from airflow.plugins_manager import AirflowPlugin
 from airflow.utils.session import create_session
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from include.dbt_cloud import CONNECTION_ID
 from include.dbt_cloud.connection import connection_from
+from include.dbt_cloud.notifications import NOTIFICATIONS, WRITTEN_FROM_DOTENV, addresses
 from include.dbt_cloud.settings_error import SettingsError
 
 
 log = structlog.get_logger(__name__)
 
 
-def write_connection(fields: dict[str, str]) -> None:
+def write_connection(conn_id: str, fields: dict[str, str]) -> None:
     """Create the connection or bring it up to date, in one transaction."""
     with create_session() as session:
-        connection = session.scalar(select(Connection).where(Connection.conn_id == CONNECTION_ID))
+        connection = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
         if connection is None:
-            connection = Connection(conn_id=CONNECTION_ID)
+            connection = Connection(conn_id=conn_id)
             session.add(connection)
         # `set_password` and `set_extra` encrypt; the others are plain columns.
-        connection.set_password(fields["password"])
+        connection.set_password(fields.get("password"))
         connection.set_extra(fields["extra"])
         for name in ("conn_type", "host", "login", "description"):
-            setattr(connection, name, fields[name])
+            setattr(connection, name, fields.get(name))
+
+
+def write_notifications(told: list[dict[str, str]]) -> None:
+    """Say where failures are told; with no address, take back only what `.env` said before."""
+    if told:
+        extra = json.dumps({"config": told})
+        fields = {"conn_type": "apprise", "extra": extra, "description": WRITTEN_FROM_DOTENV}
+        write_connection(NOTIFICATIONS, fields)
+        return
+    with create_session() as session:
+        session.execute(
+            delete(Connection).where(
+                Connection.conn_id == NOTIFICATIONS,
+                Connection.description == WRITTEN_FROM_DOTENV,
+            )
+        )
 
 
 class ConnectionListener:
@@ -53,11 +72,16 @@ class ConnectionListener:
         except SettingsError as error:
             log.error("The connection was not written", connection=CONNECTION_ID, reason=str(error))  # noqa: TRY400 # a traceback says nothing more
             return
-        try:
-            write_connection(fields)
-        except IntegrityError:
-            # Another component created it in the same instant: what is left is an update.
-            write_connection(fields)
+        told = addresses(os.environ.get("DBT_CLOUD_NOTIFICATION_URLS", ""))
+        for write in (
+            partial(write_connection, CONNECTION_ID, fields),
+            partial(write_notifications, told),
+        ):
+            try:
+                write()
+            except IntegrityError:
+                # Another component created it in the same instant: what is left is an update.
+                write()
         log.info("The connection was written", connection=CONNECTION_ID, host=fields["host"])
 
 

@@ -14,6 +14,8 @@ import httpx
 import pytest
 import yaml
 
+from tests.include.dbt_cloud.http_receiver import receiver
+
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "dbtc_test"
@@ -74,7 +76,7 @@ def wait_until_healthy(variables):
             return
 
 
-def dag_test(variables):
+def dag_test(variables, **process_env):
     """Run the sample DAG in a process of its own, and give what became of it."""
     job = {"job_id": 70403103900101}
     host = variables["LOCAL_DBT_CLOUD_URL"].removeprefix("https://")
@@ -94,6 +96,7 @@ def dag_test(variables):
             "AIRFLOW_CONN_DBT_CLOUD_DEFAULT": json.dumps(connection),
             "REQUESTS_CA_BUNDLE": bundle,
             "SSL_CERT_FILE": bundle,
+            **process_env,
         },
         cwd=ROOT,
         capture_output=True,
@@ -118,13 +121,25 @@ def test_green(airflow_database, dbt_cloud):
 
 
 def test_red_with_a_broken_model(airflow_database, dbt_cloud):
-    """With a broken model the dag_run is red, and the log has the model and dbt's own words."""
+    """With a broken model the dag_run is red; log, XCom and one message to people say why."""
     variables, project = dbt_cloud
     (model,) = project.rglob("daily_delays_by_carrier.sql")
     model.write_text("select no_such_column from {{ ref('stg_flights') }}\n")
 
-    result, log = dag_test(variables)
+    with receiver() as (url, messages):
+        config = {"config": {"path": url.replace("http://", "json://")}}
+        notifications = json.dumps({"conn_type": "apprise", "extra": config})
+        result, log = dag_test(variables, AIRFLOW_CONN_DBT_CLOUD_NOTIFICATIONS=notifications)
 
+    failure = result["xcoms"]["run_job.dbt_cloud_failure"]
+    failure = json.loads(failure) if isinstance(failure, str) else failure
+    assert failure["side"] == "dbt node"
+    (node,) = failure["failed"]
+    assert node["file"] == "models/marts/daily_delays_by_carrier.sql"
+    assert node["owner"] == "Flight operations"
+    assert "not_null_daily_delays_by_carrier_carrier_code" in node["skipped"]
+    assert [message["title"] for message in messages] == ["dbt_cloud_job.run_job failed: dbt node"]
+    assert "it resumes at daily_delays_by_carrier" in messages[0]["message"]
     assert result["state"] == "failed"
     assert result["tasks"] == {"run_job": "failed", "report_results": "failed"}
     assert "dbt nodes failed: model.flights.daily_delays_by_carrier" in log

@@ -11,6 +11,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import delete, select
 
 from include.dbt_cloud import CONNECTION_ID
+from include.dbt_cloud.notifications import NOTIFICATIONS
 
 
 SETTINGS = {
@@ -29,6 +30,11 @@ def plugin():
     return module
 
 
+def notifications():
+    with create_session() as session:
+        return session.scalar(select(Connection).where(Connection.conn_id == NOTIFICATIONS))
+
+
 @pytest.fixture
 def start(plugin, airflow_database, monkeypatch):
     """Start a component of Airflow with these settings, and give the connection that is there."""
@@ -37,7 +43,7 @@ def start(plugin, airflow_database, monkeypatch):
     listener = plugin.ConnectionListener()
 
     def start_component(**settings):
-        for name in ("DBT_CLOUD_JOB_URL", "DBT_CLOUD_API_TOKEN", "LOCAL_DBT_CLOUD_URL"):
+        for name in (*SETTINGS, "LOCAL_DBT_CLOUD_URL", "DBT_CLOUD_NOTIFICATION_URLS"):
             monkeypatch.delenv(name, raising=False)
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
@@ -96,3 +102,30 @@ def test_token_is_encrypted_in_the_database(start):
 def test_a_task_writes_nothing(plugin, airflow_database):
     """A task, which has no access to the database, is left alone."""
     plugin.ConnectionListener().on_starting(object())
+
+
+class TestNotifications:
+    def test_written_and_taken_back(self, start):
+        """Where failures are told follows `.env`: written encrypted, gone when it is emptied."""
+        start(**SETTINGS, DBT_CLOUD_NOTIFICATION_URLS="json://localhost/a,slack://b/c/d")
+
+        connection = notifications()
+        assert connection.is_extra_encrypted
+        assert [each["path"] for each in connection.extra_dejson["config"]] == [
+            "json://localhost/a",
+            "slack://b/c/d",
+        ]
+
+        start(**SETTINGS)
+
+        assert notifications() is None
+
+    def test_one_made_by_a_person_stays(self, start):
+        """A connection that somebody made in Airflow's UI is not touched by an empty setting."""
+        start(**SETTINGS)
+        with create_session() as session:
+            session.add(Connection(conn_id=NOTIFICATIONS, conn_type="apprise", description="mine"))
+
+        start(**SETTINGS)
+
+        assert notifications().description == "mine"

@@ -1,0 +1,69 @@
+"""
+Tell people when a dbt Cloud task has failed: Slack, e-mail, a webhook, whatever Apprise knows.
+
+    DbtCloudJobOperator(…, on_failure_callback=tell_people())
+
+Where it goes is the Airflow connection `dbt_cloud_notifications` of the provider for Apprise. With
+no such connection nothing is sent. Airflow calls it once for a failure, after the last retry.
+"""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook, BaseNotifier
+from airflow.sdk._shared.secrets_masker import redact
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from include.dbt_cloud.run_failures import DbtCloudTaskError
+
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+NOTIFICATIONS = "dbt_cloud_notifications"
+WRITTEN_FROM_DOTENV = "Written from .env at every start: where failures are told."
+
+# The addresses may have commas of their own; another address begins with its scheme.
+BETWEEN_ADDRESSES = re.compile(r",(?=[A-Za-z0-9]+://)")
+
+
+def addresses(setting: str) -> list[dict[str, str]]:
+    """Turn DBT_CLOUD_NOTIFICATION_URLS into what the connection holds in its `config`."""
+    found = (each.strip() for each in BETWEEN_ADDRESSES.split(setting))
+    return [{"path": each} for each in found if each]
+
+
+class DbtCloudFailureNotifier(BaseNotifier):
+    """Sends the end of the task's log, as `triage.py` wrote it, with tokens masked."""
+
+    def __init__(self, conn_id: str = NOTIFICATIONS, **options: Any) -> None:
+        super().__init__(**options)
+        self.conn_id = conn_id
+
+    def notify(self, context: "Context") -> None:
+        try:
+            BaseHook.get_connection(self.conn_id)
+        except AirflowNotFoundException:
+            return
+        # It takes longer to import than a DAG file to read, and is seldom needed.
+        from airflow.providers.apprise.hooks.apprise import AppriseHook  # noqa: PLC0415
+        from apprise import NotifyType  # noqa: PLC0415
+
+        title, body = message_of(context)
+        AppriseHook(self.conn_id).notify(body, title, notify_type=NotifyType.FAILURE)
+
+
+def message_of(context: "Context") -> tuple[str, str]:
+    """Compose the message of a failed task: what, why, whose, what next, and where to click."""
+    ti, error = context["ti"], context.get("exception")
+    where = f"{ti.dag_id}.{ti.task_id}"
+    if isinstance(error, DbtCloudTaskError):
+        title, lines = f"{where} failed: {error.failure.side}", error.failure.lines()
+    else:
+        title, lines = f"{where} failed", [str(error)]
+    body = "\n".join([*lines, f"  dag_run: {ti.run_id}", f"  log: {getattr(ti, 'log_url', '')}"])
+    return str(redact(title)), str(redact(body))
+
+
+def tell_people(conn_id: str = NOTIFICATIONS) -> DbtCloudFailureNotifier:
+    return DbtCloudFailureNotifier(conn_id)
