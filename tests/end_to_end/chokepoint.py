@@ -1,0 +1,120 @@
+"""
+A TLS proxy before dbt Cloud, at which something can be made to happen to one chosen request.
+
+It knows which process has sent a request, so that a test can kill exactly that one: right before
+dbt Cloud sees the request, or right after it has acted on it and before the answer is on its way.
+"""
+
+import http.client
+import re
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Blow:
+    """Falls once, on the first request that matches. `strike` is given the sender's process id."""
+
+    request: str
+    after: bool
+    strike: Callable[[int], Any]
+    has_fallen: threading.Event = field(default_factory=threading.Event)
+
+
+class Chokepoint(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, tls: Path, upstream_port: int) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.upstream_port = upstream_port
+        self.accepting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.accepting.load_cert_chain(tls / "server.pem", tls / "server.key")
+        self.trusting = ssl.create_default_context(cafile=tls / "bundle.pem")
+        self.blow: Blow | None = None
+        self.requests: list[str] = []
+
+    def strike_at(self, request: str, strike: Callable[[int], Any], *, after: bool) -> Blow:
+        self.blow = Blow(request, after, strike)
+        return self.blow
+
+    def count(self, request: str) -> int:
+        return sum(1 for each in self.requests if re.search(request, each))
+
+    def handle_error(self, _request: Any, _client_address: Any) -> None:
+        """A client that was killed leaves a broken connection; that is the point."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Chokepoint
+
+    def setup(self) -> None:
+        # Here, in the connection's own thread: one slow handshake must not hold up the others.
+        self.request = self.server.accepting.wrap_socket(self.request, server_side=True)
+        super().setup()
+
+    def finish(self) -> None:
+        super().finish()
+        self.request.close()
+
+    def forward(self) -> None:
+        line = f"{self.command} {self.path}"
+        self.server.requests.append(line)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        blow = self.server.blow
+        falls = blow is not None and re.search(blow.request, line) is not None
+        if falls:
+            self.server.blow = None
+        if falls and not blow.after:
+            self.fall(blow)
+        status, headers, answer = self.ask(body)
+        if falls and blow.after:
+            self.fall(blow)
+        self.send_response(status)
+        for name, value in headers:
+            if name.lower() not in {"transfer-encoding", "connection", "date", "server"}:
+                self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_POST = forward  # noqa: N815 # the names that http.server looks for
+
+    def ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        upstream = http.client.HTTPSConnection(
+            "localhost", self.server.upstream_port, timeout=30, context=self.server.trusting
+        )
+        try:
+            upstream.request(self.command, self.path, body or None, dict(self.headers))
+            answer = upstream.getresponse()
+            return answer.status, answer.getheaders(), answer.read()
+        finally:
+            upstream.close()
+
+    def fall(self, blow: Blow) -> None:
+        blow.strike(sender_of(self.client_address[1]))
+        blow.has_fallen.set()
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Keep the terminal quiet."""
+
+
+def sender_of(port: int) -> int:
+    """The process whose end of the connection has this port, as Linux tells it."""
+    inode = None
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        columns = line.split()
+        if int(columns[1].rpartition(":")[2], 16) == port:
+            inode = columns[9]
+            break
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            links = [str(each.readlink()) for each in (process / "fd").iterdir()]
+        except OSError:
+            continue
+        if f"socket:[{inode}]" in links:
+            return int(process.name)
+    raise LookupError(f"no process has the connection from port {port}")

@@ -1,0 +1,281 @@
+"""A real Airflow, of which everything is killed, and every button pressed that ends a task."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from local_airflow.endpoints import AirflowApi
+from local_airflow.state_file import read_state
+from tests.end_to_end.chokepoint import Chokepoint
+from tests.local_airflow.native_stack import ROOT, Stack
+from tests.local_dbt_cloud.server_process import (
+    ACCOUNT,
+    JOB,
+    OTHER_JOB,
+    PROJECT,
+    TOKEN,
+    declare,
+    job,
+    prepare_server,
+)
+
+
+SUCCESS, ERROR, CANCELLED = 10, 20, 30
+TRIGGER, LOOK, CANCEL = r"POST .*/jobs/\d+/run/", r"GET .*/runs/\?pk__in", r"POST .*/cancel/"
+FILE = ROOT / "dags" / "end_to_end_kills.py"
+# One file with a DAG for each job and mode; the folder of DAGs is the repository's own.
+DAGS = '''"""### Written by tests/end_to_end/test_kills.py, which removes it. If red, a test failed."""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG
+
+from include.dbt_cloud.operator import DbtCloudJobOperator
+
+
+for name, job_id in {{"quick": {quick}, "hold": {hold}}}.items():
+    for mode in ("deferrable", "sync"):
+        dag_id = f"end_to_end_{{name}}_{{mode}}"
+        with DAG(dag_id, schedule=None, tags=["test"], doc_md=__doc__) as dag:
+            DbtCloudJobOperator(
+                task_id="build",
+                job_id=job_id,
+                deferrable=mode == "deferrable",
+                retries=3,
+                retry_delay=timedelta(seconds=0),
+            )
+        globals()[dag_id] = dag
+'''
+
+
+class World:
+    """Airflow, dbt Cloud, and the chokepoint between the two."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stack = Stack(folder)
+        tls = self.stack.state / "tls"
+        self.dbt_cloud = prepare_server(
+            folder,
+            declare(
+                job(JOB, "Quick", "dbt build"),
+                job(OTHER_JOB, "Hold", "dbt build --select hold"),
+                run_slots=4,
+            ),
+            LOCAL_DBT_CLOUD_TLS=str(tls),
+        )
+        (folder / "tls").symlink_to(tls)
+        self.dbt_cloud.start()
+        self.chokepoint = Chokepoint(tls, self.dbt_cloud.port)
+        self.thread = threading.Thread(target=self.chokepoint.serve_forever)
+        self.thread.start()
+        port = self.chokepoint.server_address[1]
+        url = f"https://localhost:{port}/deploy/{ACCOUNT}/projects/{PROJECT}/jobs/{JOB}"
+        self.stack.write(
+            f"DBT_CLOUD_JOB_URL={url}",
+            f"DBT_CLOUD_API_TOKEN={TOKEN}",
+            # A task whose worker is gone counts as dead after this, instead of after a minute.
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT=8",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL=1",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC=2",
+            AIRFLOW_PORT=self.stack.ports["AIRFLOW_PORT"],
+        )
+        up = self.stack.make("up")
+        assert up.returncode == 0, up.stdout + up.stderr
+        self.api = AirflowApi(self.stack.airflow_url, "admin", self.stack.admin_password)
+        self.wait_for(self.has_dags, "the DAGs")
+
+    def has_dags(self) -> bool:
+        dags = self.api.get("/api/v2/dags", dag_id_pattern="end_to_end_%")["dags"]
+        return len(dags) == 4
+
+    def stop(self) -> None:
+        self.stack.make("down")
+        self.chokepoint.shutdown()
+        self.chokepoint.server_close()
+        self.thread.join()
+        if self.dbt_cloud.process.poll() is None:
+            self.dbt_cloud.stop(signal.SIGKILL)
+
+    def wait_for(self, condition, what, seconds=60):
+        deadline = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+            time.sleep(0.1)
+        return found
+
+    def pid_of(self, component: str) -> int:
+        return read_state(self.stack.state / "processes" / "airflow.json")[component]["pid"]
+
+    def kill(self, component: str) -> None:
+        os.kill(self.pid_of(component), signal.SIGKILL)
+
+    def restart_dbt_cloud(self) -> None:
+        os.kill(self.dbt_cloud.process.pid, signal.SIGKILL)
+        self.dbt_cloud.process.wait()
+        self.dbt_cloud.client.close()
+        self.dbt_cloud.start()
+
+    def runs(self, job_id=JOB, newer_than=0):
+        found = self.dbt_cloud.get(
+            "v2/runs/",
+            job_definition_id=job_id,
+            order_by="-id",
+            limit=10,
+            include_related="trigger",
+        )
+        return [run for run in reversed(found) if run["id"] > newer_than]
+
+
+class Task:
+    """One dag_run of one of the DAGs, and its only task."""
+
+    def __init__(self, world: World, dag_id: str) -> None:
+        self.world, self.dag_id = world, f"end_to_end_{dag_id}"
+        self.job_id = OTHER_JOB if "hold" in dag_id else JOB
+        self.before = max([run["id"] for run in world.runs(self.job_id)], default=0)
+        world.chokepoint.requests.clear()
+
+    def start(self):
+        body = {"logical_date": None}
+        self.dag_run = self.world.api.post(f"/api/v2/dags/{self.dag_id}/dagRuns", body)
+        return self
+
+    @property
+    def path(self):
+        return f"/api/v2/dags/{self.dag_id}/dagRuns/{self.dag_run['dag_run_id']}"
+
+    @property
+    def runs(self):
+        return self.world.runs(self.job_id, newer_than=self.before)
+
+    def state(self):
+        try:
+            return self.world.api.get(f"{self.path}/taskInstances/build")["state"]
+        except Exception:  # noqa: BLE001 # the api-server may be what was killed
+            return None
+
+    def wait(self, *states, seconds=90):
+        return self.world.wait_for(
+            lambda: (found := self.state()) in states and found, f"{self.dag_id} {states}", seconds
+        )
+
+    def log(self):
+        entries = []
+        for number in range(1, 5):
+            try:
+                answer = self.world.api.get(f"{self.path}/taskInstances/build/logs/{number}")
+            except Exception:  # noqa: BLE001 # fewer tries than four
+                break
+            entries += [str(entry.get("event")) for entry in answer["content"]]
+        return "\n".join(entries)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    FILE.write_text(DAGS.format(quick=JOB, hold=OTHER_JOB))
+    try:
+        world = World(tmp_path_factory.mktemp("kills"))
+        yield world
+        world.stop()
+        assert world.stack.processes() == {}
+    finally:
+        FILE.unlink()
+
+
+KILLS = {
+    "the worker": lambda world: lambda sender: os.kill(sender, signal.SIGKILL),
+    "the scheduler": lambda world: lambda _: world.kill("scheduler"),
+    "the api-server": lambda world: lambda _: world.kill("api-server"),
+}
+
+
+class TestExactlyOnce:
+    @pytest.mark.parametrize("who", KILLS)
+    def test_killed_when_the_run_was_just_triggered(self, world, who):
+        """
+        dbt Cloud has started the run, and its answer reaches nobody: still there is one run.
+
+        The moment is exact: it is the answer to the POST that is held until the kill has happened.
+        """
+        task = Task(world, "quick_deferrable")
+        blow = world.chokepoint.strike_at(TRIGGER, KILLS[who](world), after=True)
+
+        task.start().wait("success")
+
+        assert blow.has_fallen.is_set()
+        assert [run["status"] for run in task.runs] == [SUCCESS]
+
+    def test_killed_triggerer(self, world):
+        """The triggerer dies in the middle of a look, and the next one waits for the same run."""
+        task = Task(world, "quick_deferrable")
+        kill = lambda sender: os.kill(sender, signal.SIGKILL)  # noqa: E731 # as in the table above
+        blow = world.chokepoint.strike_at(LOOK, kill, after=False)
+
+        task.start().wait("success")
+
+        assert blow.has_fallen.is_set()
+        assert [run["status"] for run in task.runs] == [SUCCESS]
+
+    @pytest.mark.parametrize("mode", ["deferrable", "sync"])
+    def test_killed_dbt_cloud(self, world, mode):
+        """dbt Cloud dies with the run that it just accepted: never are there two at once."""
+        task = Task(world, f"quick_{mode}")
+        blow = world.chokepoint.strike_at(TRIGGER, lambda _: world.restart_dbt_cloud(), after=True)
+
+        task.start().wait("success")
+
+        *dead, last = [run["status"] for run in task.runs]
+        assert blow.has_fallen.is_set()
+        assert last == SUCCESS
+        assert dead in ([], [ERROR])
+
+
+class TestEndedByAPerson:
+    @pytest.mark.parametrize("mode", ["deferrable", "sync"])
+    @pytest.mark.parametrize("what", ["task", "dag_run"])
+    def test_marked_failed(self, world, mode, what):
+        """A task or a dag_run that is marked failed ends the run: once, within seconds, said so."""
+        task = Task(world, f"hold_{mode}").start()
+        world.wait_for(lambda: task.runs, "the run")
+        if mode == "deferrable":
+            world.wait_for(lambda: world.chokepoint.count(LOOK), "the triggerer")
+        pressed = time.monotonic()
+
+        if what == "task":
+            world.api.patch(f"{task.path}/taskInstances/build", {"new_state": "failed"})
+        else:
+            world.api.patch(task.path, {"state": "failed"})
+
+        world.wait_for(lambda: task.runs[0]["is_cancelled"], "the end of the run", 20)
+        assert time.monotonic() - pressed < 15
+        world.wait_for(lambda: "Cancelled dbt Cloud run" in task.log(), "the log", 10)
+        assert world.chokepoint.count(CANCEL) == 1
+
+    @pytest.mark.parametrize("mode", ["deferrable", "sync"])
+    def test_cleared(self, world, mode):
+        """A Clear ends the run, and the task's next generation has another."""
+        task = Task(world, f"hold_{mode}").start()
+        world.wait_for(lambda: task.runs, "the run")
+        if mode == "deferrable":
+            world.wait_for(lambda: world.chokepoint.count(LOOK), "the triggerer")
+
+        world.api.post(
+            f"/api/v2/dags/{task.dag_id}/clearTaskInstances",
+            {
+                "dry_run": False,
+                "dag_run_id": task.dag_run["dag_run_id"],
+                "task_ids": ["build"],
+                "only_failed": False,
+            },
+        )
+        world.wait_for(lambda: len(task.runs) == 2, "the second run", 40)
+
+        first, second = task.runs
+        assert first["is_cancelled"]
+        assert first["trigger"]["cause"] != second["trigger"]["cause"]
+        world.api.patch(task.path, {"state": "failed"})
+        world.wait_for(lambda: task.runs[1]["is_cancelled"], "the end of the run", 20)
