@@ -67,7 +67,7 @@ class OneRun:
 
     def settle(self) -> Run:
         """Answer the one run: active, succeeded, or just started."""
-        run = self._newest_of_this_generation()
+        run = self.newest()
         if run is not None and _counts(run):
             return self._take(run)
         failed = run or self._end_of_previous_generation()
@@ -80,7 +80,8 @@ class OneRun:
             "and none of them has started a run."
         )
 
-    def _newest_of_this_generation(self) -> Run | None:
+    def newest(self) -> Run | None:
+        """Find the newest run of the current generation, whatever has become of it."""
         return self._newest_of(self.memory.current, searching=self.memory.may_have_triggered)
 
     def _newest_of(self, generation: Generation, *, searching: bool) -> Run | None:

@@ -33,7 +33,7 @@ from include.dbt_cloud.run_failures import (
 from include.dbt_cloud.run_log import Position, new_lines
 from include.dbt_cloud.run_status import RunStatus
 from include.dbt_cloud.runs_api import HookRunsApi, Run
-from include.dbt_cloud.task_memory import TaskMemory
+from include.dbt_cloud.task_memory import Place, TaskMemory
 from include.dbt_cloud.triage import AIRFLOW, DBT_CLOUD, Failure, triage_error
 from include.dbt_cloud.trigger import DbtCloudRunTrigger
 from include.dbt_cloud.waiting import Waiting
@@ -126,7 +126,9 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
     def _settle(self, context: "Context") -> Run:
         """Find, resume or start the run, and make it known to the rest of the DAG."""
         job_id = self._job_number()
-        memory = TaskMemory.open(context.get("task_state_store"), attempt_of(context))
+        account_id = int(self.account_id) if self.account_id else None
+        place = Place(self.dbt_cloud_conn_id, account_id, job_id)
+        memory = TaskMemory.open(context.get("task_state_store"), attempt_of(context), place)
         one_run = OneRun(
             api=self._api,
             memory=memory,

@@ -89,12 +89,24 @@ class Attempt:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the task's runs are: an Airflow connection, an account (None: its own), a job."""
+
+    conn_id: str
+    account_id: int | None
+    job_id: int
+
+
 class TaskMemory:
     """The current generation, and the one before it, of one task instance."""
 
-    def __init__(self, store: StateStore | None, attempt: Attempt, stored: dict[str, Any]) -> None:
-        self._store, self._attempt = store, attempt
-        self._nonce: str = stored.get("nonce") or ("" if store is None else secrets.token_hex(8))
+    def __init__(
+        self, store: StateStore | None, attempt: Attempt, place: Place, stored: dict[str, Any]
+    ) -> None:
+        self._store, self._attempt, self.place = store, attempt, place
+        self._is_kept = store is not None or bool(stored)
+        self._nonce: str = stored.get("nonce") or (secrets.token_hex(8) if self._is_kept else "")
         current = Generation.from_stored(stored.get("current"))
         if current is not None and attempt.continues(stored):
             self.current = current
@@ -105,9 +117,22 @@ class TaskMemory:
             self.previous = current
 
     @classmethod
-    def open(cls, store: StateStore | None, attempt: Attempt) -> Self:
+    def open(cls, store: StateStore | None, attempt: Attempt, place: Place) -> Self:
         """Read what earlier tries wrote. Without a store, only what the API says is known."""
-        return cls(store, attempt, (store.get(STORE_KEY) or {}) if store else {})
+        return cls(store, attempt, place, (store.get(STORE_KEY) or {}) if store else {})
+
+    @classmethod
+    def recall(cls, stored: dict[str, Any], identity: tuple[str, ...]) -> Self:
+        """Read what a task wrote, outside of the task, and change nothing of it."""
+        attempt = Attempt(
+            identity=identity,
+            try_number=1,
+            max_tries=stored["max_tries"],
+            retries=stored["retries"],
+            clear_number=stored["clear_number"],
+            since=None,
+        )
+        return cls(None, attempt, Place(**stored["place"]), stored)
 
     def key_of(self, generation: Generation) -> RunKey:
         return RunKey(name_task_instance(self._nonce, *self._attempt.identity), generation.number)
@@ -118,8 +143,8 @@ class TaskMemory:
 
     @property
     def may_have_triggered(self) -> bool:
-        """Whether a run that is not known may exist. Unknown without a store, so assumed."""
-        return self.current.pending is not None or self._store is None
+        """Whether a run that is not known may exist. Without a store, one always may."""
+        return self.current.pending is not None or not self._is_kept
 
     def about_to_trigger(self, retrying: int | None) -> None:
         """
@@ -145,6 +170,7 @@ class TaskMemory:
             "max_tries": attempt.max_tries,
             "retries": attempt.retries,
             "clear_number": attempt.clear_number,
+            "place": asdict(self.place),
             "current": asdict(current),
             "previous": asdict(self.previous) if self.previous else None,
         }

@@ -28,7 +28,7 @@ SUCCESS, ERROR, CANCELLED = 10, 20, 30
 TRIGGER, LOOK, CANCEL = r"POST .*/jobs/\d+/run/", r"GET .*/runs/\?pk__in", r"POST .*/cancel/"
 FILE = ROOT / "dags" / "end_to_end_kills.py"
 # One file with a DAG for each job and mode; the folder of DAGs is the repository's own.
-DAGS = '''"""### Written by tests/end_to_end/test_kills.py, which removes it. If red, a test failed."""
+DAGS = '''"""### Written by tests/end_to_end/test_kills.py, which removes it. Red: a test failed."""
 
 from datetime import timedelta
 
@@ -254,6 +254,20 @@ class TestEndedByAPerson:
         assert time.monotonic() - pressed < 15
         world.wait_for(lambda: "Cancelled dbt Cloud run" in task.log(), "the log", 10)
         assert world.chokepoint.count(CANCEL) == 1
+
+    def test_marked_failed_while_nobody_has_the_task(self, world):
+        """With no triggerer at work, the API server itself ends the run, a little later."""
+        triggerer = world.pid_of("triggerer")
+        os.killpg(triggerer, signal.SIGSTOP)
+        try:
+            task = Task(world, "hold_deferrable").start()
+            task.wait("deferred")
+
+            world.api.patch(f"{task.path}/taskInstances/build", {"new_state": "failed"})
+
+            world.wait_for(lambda: task.runs[0]["is_cancelled"], "the end of the run", 30)
+        finally:
+            os.killpg(triggerer, signal.SIGCONT)
 
     @pytest.mark.parametrize("mode", ["deferrable", "sync"])
     def test_cleared(self, world, mode):
