@@ -30,7 +30,9 @@ class TestParseJobUrl:
     @pytest.mark.parametrize("text", SHAPES.values(), ids=SHAPES)
     def test_reads_every_shape(self, text):
         """Each shape that dbt Cloud's interfaces have shown gives the same host and ids."""
-        assert parse_job_url(text) == JobUrl("cloud.getdbt.com", 16173, 65767)
+        project = 36467 if "projects" in text else None
+
+        assert parse_job_url(text) == JobUrl("cloud.getdbt.com", 16173, 65767, project)
 
     def test_keeps_cells_and_64_bit_ids(self):
         """A multi-cell host and 14-digit ids come through unchanged."""
@@ -38,7 +40,7 @@ class TestParseJobUrl:
             "https://ab123.us1.dbt.com/deploy/70471823545829/projects/9/jobs/70403103936332"
         )
 
-        assert parsed == JobUrl("ab123.us1.dbt.com", 70471823545829, 70403103936332)
+        assert parsed == JobUrl("ab123.us1.dbt.com", 70471823545829, 70403103936332, 9)
 
     def test_keeps_the_port(self):
         """The port stays in the host, because the provider ignores the connection's port field."""
