@@ -15,6 +15,8 @@ from local_airflow.user_error import UserError
 TEMPLATES = Path(__file__).parent / "templates"
 DOCS = Path("docs/dags.md")
 OWNER = "data-engineering"
+# So much of a name fits into a line of 100 columns, however it is written.
+LONGEST_PART = 60
 
 
 def new_dag(name: str, job: str, schedule: str, owner: str, root: Path = ROOT) -> int:
@@ -67,18 +69,34 @@ def render(template: str, wanted: NewDag) -> str:
 
 
 def literal(text: str) -> str:
-    """Write a string of Python that says the same, and that no linter takes for a mistake."""
-    # JSON's escapes are Python's too. A letter that looks like another one is written by number.
-    return json.dumps(text, ensure_ascii=not is_plain(text))
+    """Write a string of Python that says the same, that fits, and that no linter complains of."""
+    # JSON's escapes are Python's too. A letter that looks like another is written by its number.
+    parts = [text[start : start + LONGEST_PART] for start in range(0, len(text), LONGEST_PART)]
+    written = [_by_number(json.dumps(part, ensure_ascii=False)) for part in parts or [""]]
+    return written[0] if len(written) == 1 else f"(\n{chr(10).join(written)}\n)"
+
+
+def _by_number(code: str) -> str:
+    doubtful = look_alikes(code)
+    return "".join(json.dumps(each)[1:-1] if each in doubtful else each for each in code)
 
 
 def in_words(text: str) -> str:
     """Write a name so that it can stand in a docstring, whatever is in it."""
-    return " ".join((text if is_plain(text) else ascii(text)[1:-1]).replace("\\", "/").split())
+    doubtful = look_alikes(text)
+    plain = "".join("-" if each in doubtful else each for each in text)
+    return " ".join(plain.replace("\\", "/").replace('"""', "'''").split())
 
 
-def is_plain(text: str) -> bool:
-    """Ask ruff whether a name has letters that look like others, which it would report."""
+def look_alikes(text: str) -> set[str]:
+    """Find the letters of a text that ruff takes for others, such as a dash for a minus."""
+    if _is_plain(text):
+        return set()
+    # In a sentence: ruff lets a string of a single letter pass.
+    return {each for each in set(text) if not each.isascii() and not _is_plain(f"as {each} in")}
+
+
+def _is_plain(text: str) -> bool:
     checked = _ruff("check", "--quiet", "--select=RUF001", "-", code=f"{text!r}\n")
     return checked.returncode == 0
 
