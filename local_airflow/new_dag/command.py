@@ -97,7 +97,7 @@ def look_alikes(text: str) -> set[str]:
 
 
 def _is_plain(text: str) -> bool:
-    checked = _ruff("check", "--quiet", "--select=RUF001", "-", code=f"{text!r}\n")
+    checked = _ruff("check", "--quiet", "--select=RUF001", "-", code=f"name = {text!r}\n")
     return checked.returncode == 0
 
 
