@@ -1,7 +1,6 @@
 """Wait for facts: who answers is us, and every part says that it works."""
 
 import json
-import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from urllib.request import urlopen
 
 from local_airflow.endpoints import AirflowApi
 from local_airflow.mode import Mode
+from local_airflow.trust import tls_context
 from local_airflow.user_error import UserError
 
 
@@ -102,8 +102,7 @@ def components_healthy(api: AirflowApi, since: datetime | None = None) -> bool:
 def local_dbt_cloud_healthy(mode: Mode) -> bool:
     """Ask who is there: another clone's server on the same port is not ours."""
     settings = mode.settings
-    trusted = ssl.create_default_context(cafile=str(settings.tls_bundle))
     url = f"{settings.local_dbt_cloud_url}/_local/health"
-    with urlopen(url, timeout=5, context=trusted) as answer:  # noqa: S310 # https to this machine
+    with urlopen(url, timeout=5, context=tls_context(settings)) as answer:  # noqa: S310 # https to this machine
         health = json.load(answer)
     return bool(health["status"] == "healthy" and health["state"] == mode.local_dbt_cloud_state())
