@@ -1,5 +1,6 @@
 """What the commands do: up, down, status, logs, run, load, reset, install, lock."""
 
+import contextlib
 import shutil
 import socket
 import sys
@@ -8,6 +9,7 @@ import time
 from local_airflow.dag_run import follow, print_failures, trigger
 from local_airflow.dbt_cloud_api import DbtCloudApi
 from local_airflow.dbt_cloud_connection import DbtCloudConnection, read_connection
+from local_airflow.dbt_cloud_tasks import end_dbt_cloud_tasks
 from local_airflow.dotenv_file import read_dotenv, unknown_settings
 from local_airflow.endpoints import AirflowApi
 from local_airflow.folders import ROOT, dotenv_path
@@ -82,8 +84,19 @@ def print_table(settings: Settings, connection: DbtCloudConnection) -> None:
 
 
 def down() -> int:
+    mode = current(load_settings())
+    if mode.is_running():
+        _end_dbt_cloud_tasks(mode.settings)
     print("stopped" if current(load_settings()).stop() else "nothing was running")
     return 0
+
+
+def _end_dbt_cloud_tasks(settings: Settings) -> None:
+    """Whatever is wrong with Airflow or dbt Cloud, it must not keep anybody from stopping them."""
+    api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=10)
+    with contextlib.suppress(UserError, SystemExit):
+        for line in end_dbt_cloud_tasks(api, lambda: dbt_cloud_api(settings)):
+            print(line, flush=True)
 
 
 def logs(service: str | None, lines: int, *, following: bool) -> int:

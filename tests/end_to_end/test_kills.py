@@ -293,3 +293,20 @@ class TestEndedByAPerson:
         assert first["trigger"]["cause"] != second["trigger"]["cause"]
         world.api.patch(task.path, {"state": "failed"})
         world.wait_for(lambda: task.runs[1]["is_cancelled"], "the end of the run", 20)
+
+
+class TestMakeDown:
+    def test_ends_the_runs(self, world):
+        """`make down` ends what dbt Cloud still does for Airflow, in both modes, and says so."""
+        tasks = [Task(world, f"hold_{mode}") for mode in ("deferrable", "sync")]
+        for task in tasks:
+            task.start()
+        world.wait_for(lambda: len(tasks[0].runs) == 2, "both runs")
+        tasks[0].wait("deferred")
+
+        down = world.stack.make("down")
+
+        runs = tasks[0].runs
+        assert [run["status"] for run in runs] == [CANCELLED, CANCELLED]
+        for run in runs:
+            assert f"its dbt Cloud run {run['id']} is Cancelled" in down.stdout
