@@ -130,7 +130,10 @@ def triage_error(error: Exception, side: str, run_id: int | None, link: str | No
             "it goes on with the same run if there is one."
         ),
         NETWORK: "see whether this machine reaches dbt Cloud, then Clear this task.",
-        DBT_CLOUD: "see the status page of dbt Cloud, then Clear this task.",
+        DBT_CLOUD: (
+            "see in dbt Cloud whether the job and the run are there, and its status page, "
+            "then Clear this task."
+        ),
     }[side]
     return Failure(
         side=side,
