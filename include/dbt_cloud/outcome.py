@@ -33,7 +33,7 @@ class Outcome:
             self.hook.log.warning("%s. The results of the nodes are missing below.", error)
         try:
             return RunResults.parse(self._artifacts)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             self.hook.log.warning("run_results.json is not as dbt writes it: %r", error)
             self._artifacts = []
             return RunResults.parse(())

@@ -10,7 +10,7 @@ import pytest
 
 from local_airflow.endpoints import AirflowApi
 from local_airflow.state_file import read_state
-from tests.end_to_end.chokepoint import Chokepoint
+from tests.chokepoint import Chokepoint
 from tests.local_airflow.native_stack import ROOT, Stack
 from tests.local_dbt_cloud.server_process import (
     ACCOUNT,

@@ -18,6 +18,7 @@ import signal
 import ssl
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -180,7 +181,10 @@ class TaskInstance:
         """Begin a try; its process id is for signals, and for `wait`."""
         (self.folder / "trace").unlink(missing_ok=True)
         (self.folder / "outcome").unlink(missing_ok=True)
-        child = os.fork()
+        with warnings.catch_warnings():
+            # The child uses none of this process's threads.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
         if child == 0:
             self._in_child(self._whole_try, blow)
         return child

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from tests.chokepoint import chokepoint
 from tests.include.dbt_cloud.attempts import TaskInstance
 from tests.local_dbt_cloud.server_process import (
     ACCOUNT,
@@ -43,13 +44,20 @@ def connected(dbt_cloud, monkeypatch):
     return dbt_cloud
 
 
-def connect(server: Server, monkeypatch, **more):
+@pytest.fixture
+def narrow(connected, monkeypatch):
+    """A proxy before the server, at which chosen requests get another answer."""
+    with chokepoint(connected.folder / "tls", connected.port) as proxy:
+        connect(connected, monkeypatch, proxy.server_address[1])
+        yield proxy
+
+
+def connect(server: Server, monkeypatch, port: int | None = None):
     connection = {
         "conn_type": "dbt_cloud",
-        "host": f"localhost:{server.port}",
+        "host": f"localhost:{port or server.port}",
         "login": str(ACCOUNT),
         "password": server.token,
-        **more,
     }
     monkeypatch.setenv("AIRFLOW_CONN_DBT_CLOUD_DEFAULT", json.dumps(connection))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.bundle))

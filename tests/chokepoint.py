@@ -5,11 +5,13 @@ It knows which process has sent a request, so that a test can kill exactly that 
 dbt Cloud sees the request, or right after it has acted on it and before the answer is on its way.
 """
 
+import contextlib
 import http.client
 import re
 import ssl
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,6 +28,19 @@ class Blow:
     has_fallen: threading.Event = field(default_factory=threading.Event)
 
 
+@dataclass
+class Answer:
+    """What is answered instead of dbt Cloud, to the next `times` requests that match."""
+
+    request: str
+    status: int
+    body: str = "<html>gateway</html>"
+    headers: tuple[tuple[str, str], ...] = ()
+    times: int = 1
+    carried_out: bool = False
+    delay: float = 0
+
+
 class Chokepoint(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -36,6 +51,7 @@ class Chokepoint(ThreadingHTTPServer):
         self.accepting.load_cert_chain(tls / "server.pem", tls / "server.key")
         self.trusting = ssl.create_default_context(cafile=tls / "bundle.pem")
         self.blow: Blow | None = None
+        self.answers: list[Answer] = []
         self.requests: list[str] = []
 
     def strike_at(self, request: str, strike: Callable[[int], Any], *, after: bool) -> Blow:
@@ -44,6 +60,14 @@ class Chokepoint(ThreadingHTTPServer):
 
     def count(self, request: str) -> int:
         return sum(1 for each in self.requests if re.search(request, each))
+
+    def answer_of(self, line: str) -> Answer | None:
+        """The answer that is meant for a request, and that is now used up by one."""
+        for answer in self.answers:
+            if answer.times and re.search(answer.request, line):
+                answer.times -= 1
+                return answer
+        return None
 
     def handle_error(self, _request: Any, _client_address: Any) -> None:
         """A client that was killed leaves a broken connection; that is the point."""
@@ -71,7 +95,12 @@ class Handler(BaseHTTPRequestHandler):
             self.server.blow = None
         if falls and not blow.after:
             self.fall(blow)
-        status, headers, answer = self.ask(body)
+        instead = self.server.answer_of(line)
+        if instead is None or instead.carried_out:
+            status, headers, answer = self.ask(body)
+        if instead is not None:
+            time.sleep(instead.delay)
+            status, headers, answer = instead.status, instead.headers, instead.body.encode()
         if falls and blow.after:
             self.fall(blow)
         self.send_response(status)
@@ -83,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = forward  # noqa: N815 # the names that http.server looks for
 
-    def ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    def ask(self, body: bytes) -> tuple[int, Iterable[tuple[str, str]], bytes]:
         upstream = http.client.HTTPSConnection(
             "localhost", self.server.upstream_port, timeout=30, context=self.server.trusting
         )
@@ -100,6 +129,20 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_arguments: Any) -> None:
         """Keep the terminal quiet."""
+
+
+@contextlib.contextmanager
+def chokepoint(tls: Path, upstream_port: int) -> Iterator[Chokepoint]:
+    """One that serves until the end of the block."""
+    server = Chokepoint(tls, upstream_port)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def sender_of(port: int) -> int:
