@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.polling import show_polling_costs
 from benchmarks.processes import proportional_memory
 from local_airflow.dag_run import follow, trigger
 from local_airflow.dbt_cloud_api import DbtCloudApi
@@ -96,6 +97,7 @@ def main() -> None:
         print(f"    {name:<40} {megabytes:6.0f} MB")
     _show("a change to a DAG file until it is visible", list(edit_until_visible(api)), "<= 5 s")
     _show("what Airflow adds to a dbt Cloud run", list(overhead_of_airflow(api)), "<= 2 s")
+    show_polling_costs()
 
 
 if __name__ == "__main__":

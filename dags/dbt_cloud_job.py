@@ -46,6 +46,7 @@ def dbt_cloud_job() -> None:
         dbt_cloud_conn_id=CONNECTION_ID,
         job_id="{{ conn.dbt_cloud_default.extra_dejson.job_id }}",
         log_interval=5,
+        model_assets=True,
         on_failure_callback=tell_people(),
         execution_timeout=timedelta(hours=2),
     )

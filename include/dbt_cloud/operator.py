@@ -20,6 +20,7 @@ from airflow.providers.dbt.cloud.utils.openlineage import (
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from include.dbt_cloud.api_errors import DbtCloudApiError
+from include.dbt_cloud.assets import MODELS, publish
 from include.dbt_cloud.cause import cause_of, lineage_cause_of
 from include.dbt_cloud.hook import PatientDbtCloudHook
 from include.dbt_cloud.one_run import OneRun, RunRequest, TaskStoppedError, TriggerLostError
@@ -59,6 +60,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         at more often when it is young and when its job usually ends.
     :param timeout: seconds to wait for the run, which is then cancelled.
     :param resume: after a failure of dbt, a retry or a Clear goes on where the run failed.
+    :param model_assets: publish an asset event for every model that was built.
     :param log_interval: the longest pause, in seconds, between two looks at the run's log while
         the task is deferred. None shows it when the run has ended, and costs no call.
     """
@@ -70,14 +72,19 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         check_interval: int = LONGEST_PAUSE,
         resume: bool = True,
         log_interval: float | None = None,
+        model_assets: bool = False,
         **provider_parameters: Any,
     ) -> None:
         refuse_what_cannot_be_kept(provider_parameters, resume=resume)
+        if model_assets:
+            outlets = provider_parameters.get("outlets") or []
+            provider_parameters["outlets"] = [*outlets, MODELS]
         super().__init__(
             deferrable=deferrable, check_interval=check_interval, **provider_parameters
         )
         self.resume = resume
         self.log_interval = log_interval
+        self.model_assets = model_assets
         self._stop = threading.Event()
         self._is_over = False
         self._link: str | None = None
@@ -223,6 +230,8 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
             self.log.info(line)
         if RunStatus(run["status"]) is RunStatus.SUCCESS:
             context["ti"].xcom_push(key=RESULTS, value=results.summary())
+            if self.model_assets:
+                publish(context, outcome.built(run, self._api), run)
             self.log.info("dbt Cloud run %s has succeeded: %s", run["id"], run["href"])
             return int(run["id"])
         failure, kind = outcome.why(run, resumes=self.resume)

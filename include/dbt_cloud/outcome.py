@@ -6,10 +6,14 @@ from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudHook
 
 from include.dbt_cloud.api_errors import DbtCloudApiError
 from include.dbt_cloud.artifacts import fetch_artifact, fetch_freshness, fetch_run_results
+from include.dbt_cloud.built_models import BuiltModel, built_models
 from include.dbt_cloud.run_failures import DbtCloudTaskError, DbtFailedError, RunEndedError
-from include.dbt_cloud.runs_api import Run
+from include.dbt_cloud.runs_api import Run, RunsApi
 from include.dbt_cloud.triage import DBT_CLOUD, Failure, stale_sources, triage_run
 from include.run_results import RunResults
+
+
+MOST_RESUMED = 10
 
 
 class Outcome:
@@ -37,6 +41,17 @@ class Outcome:
             self.hook.log.warning("run_results.json is not as dbt writes it: %r", error)
             self._artifacts = []
             return RunResults.parse(())
+
+    def built(self, run: Run, api: RunsApi) -> list[BuiltModel]:
+        """Name what the run has built, and the runs that it resumed. Call `results` first."""
+        artifacts, resumed = [self._artifacts], run.get("retrying_run_id")
+        while resumed and len(artifacts) < MOST_RESUMED:
+            earlier = api.run(resumed, "run_steps")
+            steps = earlier["run_steps"]
+            fetched = fetch_run_results(resumed, self.hook, account_id=self.account_id, steps=steps)
+            artifacts.append(fetched)
+            resumed = earlier.get("retrying_run_id")
+        return built_models(each for some in reversed(artifacts) for each in some)
 
     def why(self, run: Run, *, resumes: bool) -> tuple[Failure, type[DbtCloudTaskError]]:
         """Say why the run did not succeed, and which exception that is. Call `results` first."""

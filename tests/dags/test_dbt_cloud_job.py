@@ -109,7 +109,7 @@ def dag_test(variables, **process_env):
 
 
 def test_green(airflow_database, dbt_cloud):
-    """On the shipped project both tasks succeed, and the XCom counts every model and dbt test."""
+    """Both tasks succeed, the XCom counts every node, and every model's asset has its event."""
     result, log = dag_test(dbt_cloud[0])
 
     summary = json.loads(json.dumps(result["xcoms"]["report_results.return_value"]))
@@ -117,6 +117,12 @@ def test_green(airflow_database, dbt_cloud):
     assert result["state"] == "success"
     assert summary["failed"] == []
     assert summary["counts"]["success"] >= 9
+    assert len(result["assets"]) == summary["counts"]["success"]
+    event = result["assets"]["flights.daily_delays_by_carrier"]
+    assert event["rows"] > 0
+    assert event["seconds"] > 0
+    assert event["invocation_id"] in summary["invocation_ids"]
+    assert event["dbt_cloud_run_id"] == summary["dbt_cloud_run_id"]
     assert "daily_delays_by_carrier" in log
 
 
@@ -141,6 +147,7 @@ def test_red_with_a_broken_model(airflow_database, dbt_cloud):
     assert [message["title"] for message in messages] == ["dbt_cloud_job.run_job failed: dbt node"]
     assert "it resumes at daily_delays_by_carrier" in messages[0]["message"]
     assert result["state"] == "failed"
+    assert result["assets"] == {}
     assert result["tasks"] == {"run_job": "failed", "report_results": "failed"}
     assert "dbt nodes failed: model.flights.daily_delays_by_carrier" in log
     assert "no_such_column" in log
