@@ -87,7 +87,7 @@ def down() -> int:
     mode = current(load_settings())
     if mode.is_running():
         _end_dbt_cloud_tasks(mode.settings)
-    print("stopped" if current(load_settings()).stop() else "nothing was running")
+    print("stopped" if mode.stop() else "nothing was running")
     return 0
 
 
@@ -95,8 +95,12 @@ def _end_dbt_cloud_tasks(settings: Settings) -> None:
     """Whatever is wrong with Airflow or dbt Cloud, it must not keep anybody from stopping them."""
     api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=10)
     with contextlib.suppress(UserError, SystemExit):
-        for line in end_dbt_cloud_tasks(api, lambda: dbt_cloud_api(settings)):
+        for line in end_dbt_cloud_tasks(api, lambda: _dbt_cloud_api(settings)):
             print(line, flush=True)
+
+
+def _dbt_cloud_api(settings: Settings) -> DbtCloudApi:
+    return DbtCloudApi.of(read_connection(settings), settings)
 
 
 def logs(service: str | None, lines: int, *, following: bool) -> int:
@@ -110,7 +114,7 @@ def run(dag_id: str) -> int:
     dag_run = trigger(api, dag_id)
     print(f"{dag_id}: {dag_run.url}")
     follow(dag_run)
-    proofs = gather(dag_run, DbtCloudApi.of(read_connection(settings), settings))
+    proofs = gather(dag_run, _dbt_cloud_api(settings))
     for proof in proofs:
         print("\nproof")
         print("\n".join(proof.lines()))
