@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import BaseRoute
 
 from local_dbt_cloud import (
     VERSION,
@@ -33,19 +35,22 @@ from local_dbt_cloud import (
     webhooks,
 )
 from local_dbt_cloud.account import Account
+from local_dbt_cloud.controls import Controls
 from local_dbt_cloud.declared_jobs import DeclaredFile
 from local_dbt_cloud.declared_resources import list_declared
 from local_dbt_cloud.dependencies import Services
 from local_dbt_cloud.edge import AccessLog, Edge
 from local_dbt_cloud.errors import install_error_handlers
+from local_dbt_cloud.faults import FaultInjection
 from local_dbt_cloud.job_completion import JobCompletion
 from local_dbt_cloud.new_runs import NewRuns
 from local_dbt_cloud.run_queue import RunQueue
+from local_dbt_cloud.runs_on_demand import RunsOnDemand
 from local_dbt_cloud.schedules import Scheduler
 from local_dbt_cloud.schemas import RunViews
 from local_dbt_cloud.settings import LOCAL_HOST_NAMES, Settings
 from local_dbt_cloud.store import Store
-from local_dbt_cloud.token_auth import TokenAuth
+from local_dbt_cloud.token_auth import ApiToken, TokenAuth
 from local_dbt_cloud.webhook_delivery import WebhookDelivery
 from local_dbt_cloud.webhook_events import RunEvents
 
@@ -90,29 +95,50 @@ def create_app(settings: Settings, declared: DeclaredFile) -> FastAPI:
         openapi_url=None,
     )
     app.state.services, app.state.settings = services, settings
+    app.state.routes = list_routes()
     for router in ROUTERS:
         app.include_router(router)
     install_error_handlers(app)
     # The last one added is the first to see a request.
-    app.add_middleware(TokenAuth, token=settings.token)
+    controls = services.controls
+    app.add_middleware(TokenAuth, token=controls.token)
+    app.add_middleware(FaultInjection, faults=controls.faults)
     host_names = {*LOCAL_HOST_NAMES, urlsplit(settings.url).hostname or "localhost"}
     app.add_middleware(Edge, host_names=host_names)
-    app.add_middleware(AccessLog)
+    app.add_middleware(AccessLog, journal=controls.journal)
     return app
+
+
+def list_routes() -> list[BaseRoute]:
+    return [route for router in ROUTERS for route in router.routes]
 
 
 def create_services(settings: Settings, declared: DeclaredFile) -> Services:
     store = Store(settings.state / "dbt_cloud.sqlite")
-    store.declare(list_declared(declared, settings.jobs.parent))
+    redeclare = partial(store.declare, list_declared(declared, settings.jobs.parent))
+    redeclare()
     account = Account(declared.local_dbt_cloud, store, settings.warehouse)
-    queue = RunQueue(settings, account, store)
+    on_demand = RunsOnDemand("simulated" if settings.simulated else "real", account, store)
+    queue = RunQueue(settings, account, store, on_demand)
     delivery = WebhookDelivery(store.webhooks, settings)
     store.listeners.append(RunEvents(account.id, delivery.wake))
     new_runs = NewRuns(account, store, queue)
     store.listeners.append(JobCompletion(new_runs))
     views = RunViews(settings, account, store, queue)
     scheduler = Scheduler(store, new_runs)
-    return Services(settings, account, store, queue, views, delivery, new_runs, scheduler)
+    controls = Controls(ApiToken(settings.token), on_demand)
+    return Services(
+        settings,
+        account,
+        store,
+        queue,
+        views,
+        delivery,
+        new_runs,
+        scheduler,
+        controls,
+        redeclare,
+    )
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
 from local_dbt_cloud.account import Account
+from local_dbt_cloud.controls import Controls
 from local_dbt_cloud.errors import NotFoundError, OtherAccountError
 from local_dbt_cloud.new_runs import NewRuns
 from local_dbt_cloud.resource_store import Resource
@@ -40,6 +41,8 @@ class Services:
     webhooks: WebhookDelivery
     new_runs: NewRuns
     scheduler: Scheduler
+    controls: Controls
+    redeclare: Callable[[], None]
 
 
 class BothSlashForms(APIRouter):

@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from local_dbt_cloud.errors import NotFoundError, as_response
+from local_dbt_cloud.request_journal import RequestJournal
 
 
 LOG = logging.getLogger("local_dbt_cloud.access")
@@ -17,15 +18,15 @@ LOG = logging.getLogger("local_dbt_cloud.access")
 class AccessLog:
     """One line a request: method, path, status, milliseconds. No query, no header: no token."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, journal: RequestJournal) -> None:
+        self.app, self.journal = app, journal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         start = time.perf_counter()
-        status = 500
+        status: int | None = None
 
         async def note_status(message: Message) -> None:
             nonlocal status
@@ -39,7 +40,10 @@ class AccessLog:
             milliseconds = (time.perf_counter() - start) * 1000
             # The path as it was sent: percent signs instead of line breaks.
             path = scope["raw_path"].decode("ascii", "backslashreplace")
-            LOG.info("%s %s %s %.1f ms", scope["method"], path, status, milliseconds)
+            LOG.info("%s %s %s %.1f ms", scope["method"], path, status or "cut", milliseconds)
+            if not path.startswith("/_local/"):
+                fault = scope.get("local_dbt_cloud.fault")
+                self.journal.note(scope["method"], path, status, milliseconds, fault)
 
 
 class Edge:

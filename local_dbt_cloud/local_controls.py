@@ -1,14 +1,30 @@
-"""/_local/: this server's own controls, never mixed into the API that it stands in for."""
+"""
+/_local/: this server's own controls, never mixed into the API that it stands in for.
 
+`docs/local_controls.md` describes them. All but the health need the token, as the API does.
+"""
+
+import shutil
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
 from starlette.responses import JSONResponse
 
 from local_dbt_cloud import VERSION
-from local_dbt_cloud.dependencies import BothSlashForms, ServicesDep
+from local_dbt_cloud.dependencies import BothSlashForms, Id, ServicesDep
+from local_dbt_cloud.errors import InvalidRequestError, NotFoundError
+from local_dbt_cloud.faults import Fault
+from local_dbt_cloud.openapi_document import accepts, describe_api
+from local_dbt_cloud.runs_on_demand import EndNow, NextEnd, Pace
+from local_dbt_cloud.trigger_request import describe, read_json_object
 
 
 SERVICE = "local-dbt-cloud"
 
-router = BothSlashForms(prefix="/_local", include_in_schema=False)
+Body = TypeVar("Body", bound=BaseModel)
+
+router = BothSlashForms(prefix="/_local", tags=["local controls"])
 
 
 @router.get("/health/")
@@ -25,3 +41,128 @@ def read_health(services: ServicesDep) -> JSONResponse:
             "state": str(services.settings.state),
         }
     )
+
+
+@router.get("/openapi.json")
+def read_openapi(request: Request) -> JSONResponse:
+    return JSONResponse(describe_api(request.app.state.routes))
+
+
+@router.post("/reset/")
+def reset(services: ServicesDep) -> JSONResponse:
+    """
+    As new: no runs, the jobs of `dbt_cloud_jobs.yml`, no faults, nothing held, the token valid.
+
+    Runs in progress are stopped first. Ids go on from where they were.
+    """
+    services.controls.clear()
+    services.queue.close()
+    services.store.clear()
+    shutil.rmtree(services.settings.state / "runs", ignore_errors=True)
+    services.redeclare()
+    services.queue.open()
+    return JSONResponse({"reset": True})
+
+
+# Faults
+
+
+@router.get("/faults/")
+def list_faults(services: ServicesDep) -> JSONResponse:
+    return JSONResponse({"faults": services.controls.faults.list()})
+
+
+@router.post("/faults/", openapi_extra=accepts(Fault))
+async def add_fault(request: Request, services: ServicesDep) -> JSONResponse:
+    """Make the next requests that match fail."""
+    fault = await read(request, Fault)
+    return JSONResponse(services.controls.faults.add(fault).view(), 201)
+
+
+@router.delete("/faults/")
+def remove_faults(services: ServicesDep) -> JSONResponse:
+    services.controls.faults.clear()
+    return JSONResponse({"faults": []})
+
+
+@router.delete("/faults/{fault_id}/")
+def remove_fault(fault_id: Id, services: ServicesDep) -> JSONResponse:
+    if not services.controls.faults.remove(fault_id):
+        raise NotFoundError
+    return JSONResponse({"faults": services.controls.faults.list()})
+
+
+# Runs
+
+
+@router.get("/runs/")
+def read_pace(services: ServicesDep) -> JSONResponse:
+    return JSONResponse(services.controls.runs.view())
+
+
+@router.post("/runs/", openapi_extra=accepts(Pace))
+async def set_pace(request: Request, services: ServicesDep) -> JSONResponse:
+    """Hold or release runs; let dbt run, or simulate it and for how long."""
+    control = services.controls.runs
+    given = await read(request, Pace)
+    if given.mode == "real" and services.settings.simulated:
+        raise InvalidRequestError(mode="this server was started without dbt and a warehouse")
+    control.set_pace(given)
+    services.queue.look_again()
+    return JSONResponse(control.view())
+
+
+@router.post("/runs/next/", openapi_extra=accepts(NextEnd))
+async def end_next_runs(request: Request, services: ServicesDep) -> JSONResponse:
+    """How the next runs end. They run no dbt."""
+    services.controls.runs.end_next(await read(request, NextEnd))
+    return JSONResponse(services.controls.runs.view(), 201)
+
+
+@router.post("/runs/{run_id}/end/", openapi_extra=accepts(EndNow))
+async def end_run(run_id: Id, request: Request, services: ServicesDep) -> JSONResponse:
+    """End a run that is queued or in progress, now; one that has ended stays as it is."""
+    end = await read(request, EndNow)
+    run = services.store.find_run(run_id)
+    if run is None:
+        raise NotFoundError
+    services.queue.end(run, services.controls.runs.as_end(run, end))
+    found = services.store.find_run(run_id) or run
+    return JSONResponse({"id": found.id, "status": int(found.status)})
+
+
+# The token, and what clients asked
+
+
+@router.post("/token/revoke/")
+def revoke_token(services: ServicesDep) -> JSONResponse:
+    """From now on the API answers 401, as to a token that was deleted in dbt Cloud."""
+    services.controls.token.is_revoked = True
+    return JSONResponse({"revoked": True})
+
+
+@router.post("/token/restore/")
+def restore_token(services: ServicesDep) -> JSONResponse:
+    services.controls.token.is_revoked = False
+    return JSONResponse({"revoked": False})
+
+
+@router.get("/requests/")
+def list_requests(services: ServicesDep) -> JSONResponse:
+    """The last thousand requests that were not for the local controls, oldest first."""
+    return JSONResponse({"requests": services.controls.journal.list()})
+
+
+@router.delete("/requests/")
+def forget_requests(services: ServicesDep) -> JSONResponse:
+    services.controls.journal.clear()
+    return JSONResponse({"requests": []})
+
+
+async def read(request: Request, model: type[Body]) -> Body:
+    """Raise `InvalidRequestError`, which names each wrong field."""
+    content: dict[str, Any] = await read_json_object(request)
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise InvalidRequestError(**describe(error)) from None

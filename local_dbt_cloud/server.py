@@ -13,7 +13,9 @@ import uvicorn
 from local_dbt_cloud.app import create_app
 from local_dbt_cloud.certificates import ensure_certificates
 from local_dbt_cloud.declared_jobs import read_declared_jobs
+from local_dbt_cloud.http_protocol import HttpProtocol
 from local_dbt_cloud.settings import Settings
+from local_dbt_cloud.token_auth import WithoutToken
 from local_dbt_cloud.user_error import UserError
 
 
@@ -35,12 +37,13 @@ class Server(uvicorn.Server):
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; raise `UserError` for what keeps it from starting."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    log_without_token(settings.token)
     listener = listen(settings)
     ensure_certificates(settings.tls)
     app = create_app(settings, read_declared_jobs(settings.jobs))
     config = uvicorn.Config(
         app,
+        http=HttpProtocol,
         ssl_certfile=settings.tls / "server.pem",
         ssl_keyfile=settings.tls / "server.key",
         log_config=None,
@@ -52,6 +55,12 @@ def serve(settings: Settings) -> None:
     LOG.info("local dbt Cloud at %s", settings.url)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(Server(config).serve(sockets=[listener]))
+
+
+def log_without_token(token: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(WithoutToken("%(asctime)s %(message)s", token))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def listen(settings: Settings) -> socket.socket:

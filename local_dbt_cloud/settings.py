@@ -23,6 +23,10 @@ class Warehouse:
     database: str
 
 
+# Simulated runs write a profile as others do; nobody reads it.
+NO_WAREHOUSE = Warehouse("localhost", 5432, "nobody", "", "none")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`url` is the public base of every href, without a slash at its end."""
@@ -40,18 +44,13 @@ class Settings:
     webhook_retry_seconds: float = 5
     webhook_failures: int = 1000
     warm_dbt: bool = True
+    simulated: bool = False
 
     @classmethod
     def read(cls, process_env: Mapping[str, str] = os.environ) -> Self:
         """Raise `UserError` for whatever is missing or is not what it should be."""
         port = read_port(process_env, "LOCAL_DBT_CLOUD_PORT", "8443")
-        dbt = Path(process_env.get("LOCAL_DBT_CLOUD_DBT", ".local/dbt/bin/dbt")).absolute()
-        if not os.access(dbt, os.X_OK):
-            raise UserError(
-                f"there is no dbt at {dbt}",
-                "LOCAL_DBT_CLOUD_DBT points there; it must be the dbt executable that runs jobs.",
-                ("make up   (installs it)", "or set LOCAL_DBT_CLOUD_DBT to another dbt executable"),
-            )
+        simulated = read_runs(process_env)
         state = Path(process_env.get("LOCAL_DBT_CLOUD_STATE", ".local/state/dbt_cloud")).absolute()
         return cls(
             listen_on=process_env.get("LOCAL_DBT_CLOUD_LISTEN_ON", "127.0.0.1"),
@@ -60,7 +59,7 @@ class Settings:
             state=state,
             tls=read_tls_folder(process_env),
             token=require(process_env, "LOCAL_DBT_CLOUD_TOKEN"),
-            dbt=dbt,
+            dbt=read_dbt(process_env, needed=not simulated),
             jobs=Path(process_env.get("LOCAL_DBT_CLOUD_JOBS", "dbt_cloud_jobs.yml")).absolute(),
             cause_required=read_switch(process_env, "LOCAL_DBT_CLOUD_CAUSE_REQUIRED"),
             webhook_retry_seconds=read_number(
@@ -69,13 +68,37 @@ class Settings:
             webhook_failures=int(
                 read_number(process_env, "LOCAL_DBT_CLOUD_WEBHOOK_FAILURES", "1000")
             ),
-            warehouse=read_warehouse(process_env),
-            warm_dbt=read_switch(process_env, "LOCAL_DBT_CLOUD_WARM_DBT"),
+            warehouse=NO_WAREHOUSE if simulated else read_warehouse(process_env),
+            warm_dbt=not simulated and read_switch(process_env, "LOCAL_DBT_CLOUD_WARM_DBT"),
+            simulated=simulated,
         )
 
 
 def read_tls_folder(process_env: Mapping[str, str]) -> Path:
     return Path(process_env.get("LOCAL_DBT_CLOUD_TLS", ".local/state/tls")).absolute()
+
+
+def read_runs(process_env: Mapping[str, str]) -> bool:
+    """Whether runs are simulated, which needs neither dbt nor a warehouse."""
+    value = process_env.get("LOCAL_DBT_CLOUD_RUNS", "").strip().lower() or "real"
+    if value not in {"real", "simulated"}:
+        raise UserError(
+            f"LOCAL_DBT_CLOUD_RUNS={value} is neither real nor simulated",
+            "Real runs run dbt; simulated ones end at once with made-up results.",
+            ("set LOCAL_DBT_CLOUD_RUNS=real or LOCAL_DBT_CLOUD_RUNS=simulated",),
+        )
+    return value == "simulated"
+
+
+def read_dbt(process_env: Mapping[str, str], *, needed: bool) -> Path:
+    dbt = Path(process_env.get("LOCAL_DBT_CLOUD_DBT", ".local/dbt/bin/dbt")).absolute()
+    if needed and not os.access(dbt, os.X_OK):
+        raise UserError(
+            f"there is no dbt at {dbt}",
+            "LOCAL_DBT_CLOUD_DBT points there; it must be the dbt executable that runs jobs.",
+            ("make up   (installs it)", "or set LOCAL_DBT_CLOUD_DBT to another dbt executable"),
+        )
+    return dbt
 
 
 def read_warehouse(process_env: Mapping[str, str]) -> Warehouse:

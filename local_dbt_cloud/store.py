@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from local_dbt_cloud import resource_defaults as defaults
 from local_dbt_cloud import resource_tables as tables
@@ -19,7 +19,7 @@ from local_dbt_cloud.resource_store import ACTIVE_STATE, DELETED_STATE, Definiti
 from local_dbt_cloud.run_status import ACTIVE, UNFINISHED, RunStatus
 from local_dbt_cloud.stored_filters import read_page
 from local_dbt_cloud.stored_jobs import Job, to_job
-from local_dbt_cloud.tables import runs, steps
+from local_dbt_cloud.tables import metadata, runs, steps
 from local_dbt_cloud.timestamps import now
 from local_dbt_cloud.webhook_store import WebhookStore
 
@@ -96,6 +96,12 @@ class Store:
 
     def close(self) -> None:
         self.engine.dispose()
+
+    def clear(self) -> None:
+        """Forget everything. Ids go on from where they were, so that no old one comes back."""
+        with self.engine.begin() as transaction:
+            for table in metadata.tables.values():
+                transaction.execute(delete(table))
 
     def declare(self, declared: Mapping[str, Mapping[int, Definition]]) -> None:
         """Take over, by kind and id, what the file says that it did not say before."""

@@ -1,0 +1,161 @@
+"""The OpenAPI document of this server, from its own routes."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.routing import BaseRoute
+
+from local_dbt_cloud import VERSION
+from local_dbt_cloud.query_parameters import MAX_LIMIT, Parser, boolean, integer
+
+
+DESCRIPTION = (
+    "The part of dbt Cloud's Administrative API that this server answers, and its own controls "
+    "under /_local/. Every other path under /api/ answers 501. `x-evidence` says how sure we are."
+)
+COMPONENTS = "#/components/schemas/{model}"
+STATUS = {
+    "type": "object",
+    "required": ["code", "is_success", "user_message", "developer_message"],
+    "properties": {
+        "code": {"type": "integer"},
+        "is_success": {"type": "boolean"},
+        "user_message": {"type": "string"},
+        "developer_message": {"type": ["string", "null"]},
+    },
+}
+PAGE = {
+    "type": "object",
+    "required": ["filters", "order_by", "pagination"],
+    "properties": {
+        "filters": {"type": "object"},
+        "order_by": {"type": ["string", "null"]},
+        "pagination": {
+            "type": "object",
+            "required": ["count", "total_count"],
+            "properties": {"count": {"type": "integer"}, "total_count": {"type": "integer"}},
+        },
+    },
+}
+ENVELOPE = {
+    "type": "object",
+    "required": ["status", "data"],
+    "properties": {
+        "status": {"$ref": COMPONENTS.format(model="Status")},
+        "data": {"description": "The object, or the list of them; in a 400, each wrong field."},
+        "extra": {
+            "anyOf": [
+                {"$ref": COMPONENTS.format(model="Page")},
+                {"type": "object", "maxProperties": 0},
+            ]
+        },
+        "error_code": {"type": "null"},
+    },
+}
+NOT_ALLOWED = {
+    "type": "object",
+    "required": ["detail"],
+    "additionalProperties": False,
+    "properties": {"detail": {"type": "string"}},
+}
+SCHEMAS = {"Status": STATUS, "Page": PAGE, "Envelope": ENVELOPE, "MethodNotAllowed": NOT_ALLOWED}
+ERRORS = {
+    "400": "The request was invalid.",
+    "401": "The token is missing, wrong or revoked.",
+    "403": "The token is not scoped to this account.",
+    "404": "There is no such thing, or no such id.",
+    "501": "dbt Cloud may have this; the local dbt Cloud has not.",
+}
+CONTROL_ERRORS = {code: ERRORS[code] for code in ("400", "401", "404")}
+
+
+def accepts(model: type[BaseModel]) -> dict[str, Any]:
+    """For a route's `openapi_extra`: the JSON body that it reads by itself."""
+    schema = model.model_json_schema(ref_template=COMPONENTS)
+    return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+
+
+def queried(filters: Mapping[str, Parser], orders: tuple[str, ...] = ()) -> dict[str, Any]:
+    """For a route's `openapi_extra`: the query parameters that it reads by itself."""
+    schemas = {name: schema_of(parser) for name, parser in filters.items()}
+    if orders:
+        schemas |= {
+            "limit": {"type": "integer", "minimum": 1, "default": MAX_LIMIT},
+            "offset": {"type": "integer", "minimum": 0, "default": 0},
+            "order_by": {"enum": [sign + order for order in orders for sign in ("", "-")]},
+        }
+    parameters = [
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        for name, schema in schemas.items()
+    ]
+    return {"parameters": parameters}
+
+
+def schema_of(parser: Parser) -> dict[str, Any]:
+    known: dict[Callable[..., Any], str] = {integer: "integer", boolean: "boolean"}
+    return {"type": known.get(parser, "string")}
+
+
+def describe_api(routes: Sequence[BaseRoute]) -> dict[str, Any]:
+    """Each path once, in the form that ends as dbt Cloud's documents end it."""
+    document = get_openapi(
+        title="local dbt Cloud",
+        version=VERSION,
+        description=DESCRIPTION,
+        routes=list(documented(routes)),
+    )
+    components = document.setdefault("components", {})
+    components["schemas"] = dict(SCHEMAS)
+    components["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "`Token …` is the same."}
+    }
+    document["security"] = [{"token": []}]
+    for path, operation in operations(document):
+        operation["responses"] = responses(path)
+        for body in operation.get("requestBody", {}).get("content", {}).values():
+            components["schemas"] |= body["schema"].pop("$defs", {})
+    return document
+
+
+def documented(routes: Sequence[BaseRoute]) -> Iterator[APIRoute]:
+    found = [
+        route
+        for route in routes
+        if isinstance(route, APIRoute) and route.path.startswith(("/api/", "/_local/"))
+    ]
+    paths = {route.path for route in found}
+    return (route for route in found if f"{route.path}/" not in paths)
+
+
+def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            yield path, operation
+
+
+def responses(path: str) -> dict[str, Any]:
+    if path.startswith("/_local/"):
+        answers = {code: json_answer("Done.", {"type": "object"}) for code in ("200", "201")}
+        return answers | refusals(CONTROL_ERRORS)
+    if "/artifacts/{" in path:
+        success = {"description": "The file.", "content": {"*/*": {"schema": {}}}}
+        return {"200": success, **refusals(ERRORS)}
+    envelope = {"$ref": COMPONENTS.format(model="Envelope")}
+    answers = {code: json_answer("Success!", envelope) for code in ("200", "201")}
+    return answers | refusals(ERRORS)
+
+
+def refusals(errors: Mapping[str, str]) -> dict[str, Any]:
+    envelope = {"$ref": COMPONENTS.format(model="Envelope")}
+    not_allowed = {"$ref": COMPONENTS.format(model="MethodNotAllowed")}
+    return {
+        **{code: json_answer(text, envelope) for code, text in errors.items()},
+        "405": json_answer("No such method here.", not_allowed),
+    }
+
+
+def json_answer(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}

@@ -1,0 +1,46 @@
+"""The last requests to the API, for whoever wants to know what a client really asked."""
+
+import threading
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`status` is null when the connection was cut; `fault` is the id of the fault that it met."""
+
+    number: int
+    method: str
+    path: str
+    status: int | None
+    milliseconds: float
+    fault: int | None
+
+
+@dataclass
+class RequestJournal:
+    requests: deque[Request] = field(default_factory=lambda: deque(maxlen=KEPT))
+    last_number: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(
+        self, method: str, path: str, status: int | None, ms: float, fault: int | None
+    ) -> None:
+        with self.lock:
+            self.last_number += 1
+            self.requests.append(
+                Request(self.last_number, method, path, status, round(ms, 1), fault)
+            )
+
+    def clear(self) -> None:
+        with self.lock:
+            self.requests.clear()
+
+    def list(self) -> list[dict[str, Any]]:
+        """Oldest first."""
+        with self.lock:
+            return [asdict(request) for request in self.requests]
