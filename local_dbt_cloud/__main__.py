@@ -13,11 +13,11 @@ USAGE = "usage: python -m local_dbt_cloud serve | health | certificates | check-
 def main(arguments: list[str]) -> int:
     # Each command imports what it needs: health is asked often and must answer at once.
     match arguments:
-        case ["serve"]:
+        case ["serve", *options] if options in ([], ["--with-parent"]):
             from local_dbt_cloud.server import serve  # noqa: PLC0415 - see above
             from local_dbt_cloud.settings import Settings  # noqa: PLC0415 - see above
 
-            serve(Settings.read())
+            serve(Settings.read(), with_parent=bool(options))
         case ["health"]:
             from local_dbt_cloud.health import report_health  # noqa: PLC0415 - see above
 

@@ -180,6 +180,8 @@ class FaultInjection:
             return
         if fault.carried_out or fault.kind == "lost_answer":
             await self.app(scope, receive, swallow)
+        else:
+            await read_whole(receive)
         await asyncio.sleep(fault.delay_seconds)
         if fault.kind in {"reset", "lost_answer"}:
             await cut_connection(scope, receive)
@@ -196,6 +198,12 @@ def delayed(send: Send, seconds: float) -> Callable[[Message], Awaitable[None]]:
         await send(message)
 
     return send_late
+
+
+async def read_whole(receive: Receive) -> None:
+    """Otherwise a client may fail while it still sends, now and then."""
+    while (await receive()).get("more_body"):
+        pass
 
 
 async def swallow(_message: Message) -> None:

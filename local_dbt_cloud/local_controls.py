@@ -21,6 +21,8 @@ from local_dbt_cloud.trigger_request import describe, read_json_object
 
 
 SERVICE = "local-dbt-cloud"
+RUNS_SHOWN = 1000
+RELATED = frozenset({"trigger", "job", "run_steps"})
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -41,6 +43,13 @@ def read_health(services: ServicesDep) -> JSONResponse:
             "state": str(services.settings.state),
         }
     )
+
+
+@router.get("/jobs/")
+def list_jobs(services: ServicesDep) -> JSONResponse:
+    """The id of each active job, by its name."""
+    jobs, _ = services.store.list_jobs({"state": 1}, "id", RUNS_SHOWN, 0)
+    return JSONResponse({"jobs": {job.name: job.id for job in jobs}})
 
 
 @router.get("/openapi.json")
@@ -95,12 +104,12 @@ def remove_fault(fault_id: Id, services: ServicesDep) -> JSONResponse:
 # Runs
 
 
-@router.get("/runs/")
+@router.get("/pace/")
 def read_pace(services: ServicesDep) -> JSONResponse:
     return JSONResponse(services.controls.runs.view())
 
 
-@router.post("/runs/", openapi_extra=accepts(Pace))
+@router.post("/pace/", openapi_extra=accepts(Pace))
 async def set_pace(request: Request, services: ServicesDep) -> JSONResponse:
     """Hold or release runs; let dbt run, or simulate it and for how long."""
     control = services.controls.runs
@@ -110,6 +119,13 @@ async def set_pace(request: Request, services: ServicesDep) -> JSONResponse:
     control.set_pace(given)
     services.queue.look_again()
     return JSONResponse(control.view())
+
+
+@router.get("/runs/")
+def list_runs(services: ServicesDep) -> JSONResponse:
+    """The last thousand as the API shows them, oldest first; faults do not reach this list."""
+    runs, _ = services.store.list_runs({}, "-id", RUNS_SHOWN, 0)
+    return JSONResponse({"runs": services.views.many(runs[::-1], RELATED)})
 
 
 @router.post("/runs/next/", openapi_extra=accepts(NextEnd))

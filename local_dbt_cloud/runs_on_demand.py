@@ -60,7 +60,7 @@ class NextEnd(EndNow):
 
     times: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     job_id: Annotated[int, Field(gt=0, lt=2**63)] | None = None
-    failed: tuple[str, ...] = ()
+    failed: list[str] = []
     artifacts: dict[FileName, Any] | None = None
 
 
@@ -160,7 +160,7 @@ class RunsOnDemand(RunControls):
             parse_command(command).name,
             describe_run(run, environment, self.account.id),
             fails=end.end == "error",
-            named=end.failed,
+            named=tuple(end.failed),
             message=end.message,
         )
         lines = [f"Running with dbt=simulated: {command}"]

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -35,8 +37,13 @@ class Server(uvicorn.Server):
         yield
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; raise `UserError` for what keeps it from starting."""
+def serve(settings: Settings, *, with_parent: bool = False) -> None:
+    """
+    Serve until SIGTERM or SIGINT; raise `UserError` for what keeps it from starting.
+
+    `with_parent`: also until standard input ends, which it does when whoever started this server
+    is gone, however it went.
+    """
     log_without_token(settings.token)
     listener = listen(settings)
     ensure_certificates(settings.tls)
@@ -53,8 +60,16 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=SECONDS_FOR_OPEN_REQUESTS,
     )
     LOG.info("local dbt Cloud at %s", settings.url)
+    if with_parent:
+        threading.Thread(target=stop_at_end_of_input, daemon=True).start()
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(Server(config).serve(sockets=[listener]))
+
+
+def stop_at_end_of_input() -> None:
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def log_without_token(token: str) -> None:

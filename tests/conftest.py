@@ -21,6 +21,8 @@ from psycopg import sql
 from tests.local_airflow.native_stack import Stack
 
 
+pytest_plugins = ["local_dbt_cloud.pytest_plugin"]
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 POSTGRES_PYTHON = REPOSITORY / ".local/postgres/bin/python"
 NOBODY = 65534

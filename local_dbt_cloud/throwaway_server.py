@@ -1,0 +1,139 @@
+"""
+A local dbt Cloud of one's own: its folder, port, certificates and token are new, and go with it.
+
+Needs nothing but the standard library here; the server itself runs in the environment that
+`make up` installs for it, or, where that is missing, with this Python.
+"""
+
+import http.client
+import json
+import os
+import secrets
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from local_dbt_cloud.user_error import UserError
+
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+OWN_PYTHON = REPOSITORY / ".local/local-dbt-cloud/bin/python"
+SECONDS_TO_START = 30.0
+SECONDS_BETWEEN_LOOKS = 0.02
+
+
+class RefusedError(Exception):
+    """The server answered, but not with success; the text is its answer."""
+
+
+@dataclass
+class ThrowawayServer:
+    folder: Path
+    port: int
+    token: str = field(repr=False)
+    process: subprocess.Popen[bytes]
+    context: ssl.SSLContext | None = None
+
+    @classmethod
+    def start(cls, jobs: Path, process_env: Mapping[str, str]) -> Self:
+        """Answer a server that is ready; raise `UserError` with its own words if it is not."""
+        folder, port = Path(tempfile.mkdtemp(prefix="local-dbt-cloud-")), free_port()
+        token = f"dbtc_{secrets.token_urlsafe()}"
+        own = {
+            "LOCAL_DBT_CLOUD_LISTEN_ON": "127.0.0.1",
+            "LOCAL_DBT_CLOUD_PORT": str(port),
+            "LOCAL_DBT_CLOUD_URL": f"https://localhost:{port}",
+            "LOCAL_DBT_CLOUD_STATE": str(folder / "state"),
+            "LOCAL_DBT_CLOUD_TLS": str(folder / "tls"),
+            "LOCAL_DBT_CLOUD_TOKEN": token,
+            "LOCAL_DBT_CLOUD_JOBS": str(jobs),
+        }
+        python = OWN_PYTHON if OWN_PYTHON.exists() else Path(sys.executable)
+        with (folder / "server.log").open("wb") as log:
+            process = subprocess.Popen(
+                [str(python), "-m", "local_dbt_cloud", "serve", "--with-parent"],
+                cwd=REPOSITORY,
+                env={**os.environ, **process_env, **own},
+                # It ends when this pipe does, however this process ends.
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+        server = cls(folder, port, token, process)
+        server._wait_until_healthy()
+        return server
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self.port}"
+
+    @property
+    def ca_bundle(self) -> Path:
+        """Certifi's roots and this server's authority."""
+        return self.folder / "tls/bundle.pem"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "server.log").read_text(encoding="utf-8", errors="replace")
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """The JSON that the server answers; raise `RefusedError` for anything but success."""
+        if self.context is None:
+            self.context = ssl.create_default_context(cafile=self.ca_bundle)
+        connection = http.client.HTTPSConnection(
+            "localhost", self.port, timeout=30, context=self.context
+        )
+        try:
+            content = None if body is None else json.dumps(body)
+            connection.request(method, path, content, {"Authorization": f"Token {self.token}"})
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        finally:
+            connection.close()
+        if answer.status >= http.client.BAD_REQUEST:
+            raise RefusedError(f"{method} {path} gave {answer.status}: {text}")
+        return json.loads(text)
+
+    def stop(self) -> None:
+        if self.process.stdin:
+            self.process.stdin.close()
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + SECONDS_TO_START
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                self.ask("GET", "/_local/health")
+            except (OSError, http.client.HTTPException):
+                self.context = None
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+            else:
+                return
+        said = self.log.strip() or "It said nothing."
+        self.stop()
+        raise UserError(
+            "the local dbt Cloud did not start",
+            said.removeprefix("error: "),
+            ("make up   (installs what it needs)",),
+        )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
