@@ -51,6 +51,12 @@ def connect(dbt_cloud):
             return plain, tls, outgoing
 
 
+def read_to_the_end(plain):
+    """What the handshake still had to say may come first."""
+    while plain.recv(65536):
+        pass
+
+
 class TestStatus:
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 502, 503, 504, 599])
     def test_envelope(self, dbt_cloud, client, account, status):
@@ -146,9 +152,7 @@ class TestConnection:
             tls.write(f"GET {account}/ HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             plain.sendall(outgoing.read())
             with pytest.raises(ConnectionResetError):
-                # What the handshake still had to say may come first.
-                while plain.recv(65536):
-                    pass
+                read_to_the_end(plain)
 
     @pytest.mark.parametrize(("kind", "runs"), [("reset", 0), ("lost_answer", 1)])
     def test_what_is_left_of_a_trigger(self, dbt_cloud, trigger, kind, runs):

@@ -5,6 +5,7 @@ import time
 
 import pytest
 import requests
+
 from tests.local_dbt_cloud.server_process import JOB, OTHER_JOB, job
 
 
@@ -156,10 +157,10 @@ class TestEnds:
         dbt_cloud.end_next_run_as("timeout")
         run = api.finish(timeout_seconds_override=5400)
 
-        assert (run.status, run.message) == (
-            "cancelled",
+        assert run.status == "cancelled"
+        assert run.message == (
             "This run timed out after running for 1 hour, 30 minutes, "
-            "which exceeded the configured timeout of 5400 seconds.",
+            "which exceeded the configured timeout of 5400 seconds."
         )
 
     def test_several(self, dbt_cloud, api):
