@@ -15,7 +15,7 @@ import pytest
 from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudHook
 
 from local_dbt_cloud.dbt_cloud_under_control import start_dbt_cloud
-from tests.local_dbt_cloud.server_process import REPOSITORY
+from tests.local_dbt_cloud.server_process import NO_WAREHOUSE, REPOSITORY, STAND_IN
 from tests.local_dbt_cloud.test_run_queue import wait_until_dead
 
 
@@ -93,8 +93,11 @@ class TestWhatATestGets:
 
 
 class TestInAProjectOfYours:
-    def test_real_runs(self, tmp_path, warehouse):
-        """With a warehouse in the process environment, dbt runs."""
+    def test_real_runs(self, tmp_path):
+        """With a warehouse in the process environment, a dbt process is started."""
+        stand_in = tmp_path / "dbt"
+        stand_in.write_text(STAND_IN.format(python=sys.executable, folder=tmp_path))
+        stand_in.chmod(0o755)
         test = '''
             import time, urllib.request, json, ssl
 
@@ -110,10 +113,11 @@ class TestInAProjectOfYours:
                 while dbt_cloud.runs[0].status not in {"success", "error"}:
                     time.sleep(0.1)
                 logs = "".join(step["logs"] for step in dbt_cloud.runs[0].details["run_steps"])
-                assert "Running with dbt=1." in logs
+                assert "Running with dbt=stand-in parse" in logs
         '''
-        process = run_pytest(tmp_path, test, f"--rootdir={REPOSITORY}", **warehouse.environment())
-        said = process.communicate(timeout=120)[0]
+        own = {**NO_WAREHOUSE, "LOCAL_DBT_CLOUD_DBT": str(stand_in)}
+        process = run_pytest(tmp_path, test, f"--rootdir={REPOSITORY}", **own)
+        said = process.communicate(timeout=60)[0]
 
         assert process.returncode == 0, said
 
