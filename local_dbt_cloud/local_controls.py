@@ -65,7 +65,7 @@ def reset(services: ServicesDep) -> JSONResponse:
     Runs in progress are stopped first. Ids go on from where they were.
     """
     services.controls.clear()
-    services.queue.close()
+    services.queue.stop()
     services.store.clear()
     shutil.rmtree(services.settings.state / "runs", ignore_errors=True)
     services.redeclare()

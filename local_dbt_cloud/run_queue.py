@@ -50,18 +50,24 @@ class RunQueue:
         for run_id in self.store.end_interrupted_runs(INTERRUPTED):
             LOG.info("run %s ended: %s", run_id, INTERRUPTED)
         self.is_open = True
-        threading.Thread(target=self.installations.own.load, name="load-dbt", daemon=True).start()
+        if not self.settings.simulated:
+            load = self.installations.own.load
+            threading.Thread(target=load, name="load-dbt", daemon=True).start()
         self.look_again()
 
     def close(self) -> None:
-        """End what runs, within seconds. Queued runs stay queued for the next server."""
+        """As `stop`, and for good. Queued runs stay queued for the next server."""
+        self.stop()
+        self.installations.close()
+
+    def stop(self) -> None:
+        """End what runs, within seconds; nothing starts before `open`."""
         with self.lock:
             self.is_open = False
             executions = list(self.executions.values())
             threads = list(self.threads.values())
         for execution in executions:
             execution.stop(SERVER_STOPPED)
-        self.installations.close()
         deadline = time.monotonic() + SECONDS_TO_STOP + 0.5
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0))
