@@ -39,7 +39,7 @@ from local_dbt_cloud.controls import Controls
 from local_dbt_cloud.declared_jobs import DeclaredFile
 from local_dbt_cloud.declared_resources import list_declared
 from local_dbt_cloud.dependencies import Services
-from local_dbt_cloud.edge import AccessLog, Edge
+from local_dbt_cloud.edge import AccessLog, Edge, HeadAsGet
 from local_dbt_cloud.errors import install_error_handlers
 from local_dbt_cloud.faults import FaultInjection
 from local_dbt_cloud.job_completion import JobCompletion
@@ -101,6 +101,7 @@ def create_app(settings: Settings, declared: DeclaredFile) -> FastAPI:
     install_error_handlers(app)
     # The last one added is the first to see a request.
     controls = services.controls
+    app.add_middleware(HeadAsGet)
     app.add_middleware(TokenAuth, token=controls.token)
     app.add_middleware(FaultInjection, faults=controls.faults)
     host_names = {*LOCAL_HOST_NAMES, urlsplit(settings.url).hostname or "localhost"}

@@ -1,4 +1,4 @@
-"""What happens to a request before any route sees it: the access log, `//`, foreign host names."""
+"""What happens to a request before any route sees it: access log, `//`, foreign hosts, HEAD."""
 
 import logging
 import time
@@ -44,6 +44,22 @@ class AccessLog:
             if not path.startswith("/_local/"):
                 fault = scope.get("local_dbt_cloud.fault")
                 self.journal.note(scope["method"], path, status, milliseconds, fault)
+
+
+class HeadAsGet:
+    """
+    A HEAD is a GET whose answer stays behind, as in the framework that dbt Cloud is built with.
+
+    The innermost layer: only the routes see a GET, and the server leaves out the body.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self.app(scope, receive, send)
 
 
 class Edge:

@@ -57,7 +57,9 @@ def boolean(values: list[str]) -> bool:
 def moments(values: list[str]) -> list[datetime]:
     """Two ISO timestamps, from and to; UTC unless they say otherwise."""
     start, end = (datetime.fromisoformat(text) for text in split_list(values))
-    return [moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in (start, end)]
+    both = [moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in (start, end)]
+    # In UTC now, because the first and the last day of the calendar do not exist everywhere.
+    return [moment.astimezone(UTC) for moment in both]
 
 
 def read_filters(query: QueryParams, parsers: Mapping[str, Parser]) -> dict[str, Any]:
@@ -72,6 +74,8 @@ def read_filters(query: QueryParams, parsers: Mapping[str, Parser]) -> dict[str,
 
 def parse(name: str, values: list[str], parser: Parser) -> Any:
     try:
+        if any("\0" in value for value in values):
+            raise ValueError
         return parser(values)
     except (ValueError, OverflowError):
         raise InvalidRequestError(

@@ -68,12 +68,23 @@ async def read_json_object(request: Request) -> dict[str, Any]:
     try:
         content = json.loads(body, parse_constant=refuse_constant)
         # Half a surrogate pair is legal in JSON and in no other place.
-        json.dumps(content, ensure_ascii=False).encode()
+        text = json.dumps(content, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise InvalidRequestError(body="not valid JSON") from None
     if not isinstance(content, dict) or depth(content) > MAX_DEPTH:
         raise InvalidRequestError(body="expected a dictionary")
+    if b"\\u0000" in text and holds_nul(content):
+        raise InvalidRequestError(body="a text has a NUL in it, which no database keeps")
     return content
+
+
+def holds_nul(content: Any) -> bool:
+    """Whether a key or a text has a NUL in it."""
+    if isinstance(content, dict):
+        return any(holds_nul(each) for pair in content.items() for each in pair)
+    if isinstance(content, list):
+        return any(holds_nul(each) for each in content)
+    return isinstance(content, str) and "\0" in content
 
 
 def refuse_constant(name: str) -> Any:

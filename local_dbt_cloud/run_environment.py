@@ -7,6 +7,8 @@ from local_dbt_cloud.store import Run
 
 # dbt copies what stands behind this prefix into `metadata.env` of every artifact.
 METADATA_PREFIX = "DBT_ENV_CUSTOM_ENV_"
+# A cause may be as long as a request; Linux takes no variable of 128 kB.
+LONGEST_REASON = 10_000
 
 
 def describe_run(run: Run, environment: Environment, account_id: int) -> dict[str, str]:
@@ -19,7 +21,7 @@ def describe_run(run: Run, environment: Environment, account_id: int) -> dict[st
         "DBT_CLOUD_ENVIRONMENT_TYPE": environment.deployment_type or "",
         "DBT_CLOUD_JOB_ID": str(run.job_id),
         "DBT_CLOUD_RUN_ID": str(run.id),
-        "DBT_CLOUD_RUN_REASON": run.trigger["cause"],
+        "DBT_CLOUD_RUN_REASON": run.trigger["cause"][:LONGEST_REASON],
         "DBT_CLOUD_RUN_REASON_CATEGORY": run.cause_category,
         "DBT_CLOUD_RUN_TRIGGER_CATEGORY": run.cause_category,
         "DBT_CLOUD_INVOCATION_CONTEXT": "prod",

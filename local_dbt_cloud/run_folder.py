@@ -121,9 +121,12 @@ class RunFolder:
         """
         for index in self.kept_steps() if step is None else [step]:
             folder = self.artifacts(index).resolve()
-            path = (folder / name).resolve() if "\0" not in name else folder
-            if path.is_relative_to(folder) and path.is_file():
-                return path
+            try:
+                path = (folder / name).resolve()
+                if path.is_relative_to(folder) and path.is_file():
+                    return path
+            except (OSError, ValueError):
+                return None  # a name that no file can have: too long, or with a NUL in it
         return None
 
 
