@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Match
 
 
 LOG = logging.getLogger("local_dbt_cloud")
@@ -113,12 +114,24 @@ async def answer_unreadable_path(_request: Request, _error: Exception) -> Respon
 async def answer_unrouted(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - as in answer_refusal
     path = request.url.path
-    if not path.startswith("/api/"):
+    if not path.startswith(("/api/", "/_local/")):
         return PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
     if error.status_code == 405:  # noqa: PLR2004 - the code says what it is
         detail = {"detail": f'Method "{request.method}" not allowed.'}
-        return JSONResponse(detail, 405, error.headers)
+        return JSONResponse(detail, 405, {"Allow": ", ".join(sorted(allowed_methods(request)))})
+    if path.startswith("/_local/"):
+        return as_response(NotFoundError())
     return as_response(NotImplementedHereError(request.method, path))
+
+
+def allowed_methods(request: Request) -> set[str]:
+    """Those that are implemented at the path; the framework names only the first route's."""
+    return {
+        method
+        for route in request.app.state.routes
+        if route.include_in_schema and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods
+    }
 
 
 async def answer_surprise(request: Request, error: Exception) -> Response:

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from local_dbt_cloud import VERSION
 from local_dbt_cloud.query_parameters import MAX_LIMIT, Parser, boolean, integer
+from local_dbt_cloud.token_auth import OPEN
 
 
 DESCRIPTION = (
@@ -115,6 +116,8 @@ def describe_api(routes: Sequence[BaseRoute]) -> dict[str, Any]:
     document["security"] = [{"token": []}]
     for path, operation in operations(document):
         operation["responses"] = responses(path)
+        if path.removesuffix("/") in OPEN:
+            operation["security"] = []
         for body in operation.get("requestBody", {}).get("content", {}).values():
             components["schemas"] |= body["schema"].pop("$defs", {})
     return document
