@@ -1,4 +1,4 @@
-"""python -m local_dbt_cloud serve | health | certificates | check-jobs FILE | schema"""
+"""python -m local_dbt_cloud serve | health | certificates | verify | check-jobs FILE | schema"""
 
 import os
 import sys
@@ -7,7 +7,8 @@ from pathlib import Path
 from local_dbt_cloud.user_error import UserError
 
 
-USAGE = "usage: python -m local_dbt_cloud serve | health | certificates | check-jobs FILE | schema"
+COMMANDS = "serve | health | certificates | verify | check-jobs FILE | schema"
+USAGE = f"usage: python -m local_dbt_cloud {COMMANDS}"
 
 
 def main(arguments: list[str]) -> int:
@@ -32,6 +33,10 @@ def main(arguments: list[str]) -> int:
             from local_dbt_cloud.declared_jobs import editor_schema  # noqa: PLC0415 - see above
 
             print(editor_schema())
+        case ["verify"]:
+            from local_dbt_cloud.verify import verify  # noqa: PLC0415 - see above
+
+            return verify()
         case _:
             print(USAGE, file=sys.stderr)
             return 2
