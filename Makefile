@@ -116,6 +116,11 @@ format: dev ## Put the code into its format
 	@.local/dev/bin/ruff format .
 	@.local/dev/bin/ruff check --fix .
 
+.PHONY: docs
+docs: dev ## Write docs/supported_endpoints.md anew; runs the tests that prove it
+	@.local/dev/bin/python -m pytest -q tests/local_dbt_cloud --deselect tests/local_dbt_cloud/test_supported_endpoints.py
+	@.local/dev/bin/python -m tests.local_dbt_cloud.supported_endpoints
+
 .PHONY: bench
 bench: dev ## Measure what the README promises
 	@.local/dev/bin/python -m benchmarks

@@ -86,6 +86,15 @@ class ThrowawayServer:
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The JSON that the server answers; raise `RefusedError` for anything but success."""
+        status, text = self.answer(method, path, body)
+        if status >= http.client.BAD_REQUEST:
+            raise RefusedError(f"{method} {path} gave {status}: {text}")
+        return json.loads(text)
+
+    def answer(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> tuple[int, str]:
+        """Status and text, whatever they are."""
         if self.context is None:
             self.context = ssl.create_default_context(cafile=self.ca_bundle)
         connection = http.client.HTTPSConnection(
@@ -95,12 +104,9 @@ class ThrowawayServer:
             content = None if body is None else json.dumps(body)
             connection.request(method, path, content, {"Authorization": f"Token {self.token}"})
             answer = connection.getresponse()
-            text = answer.read().decode()
+            return answer.status, answer.read().decode()
         finally:
             connection.close()
-        if answer.status >= http.client.BAD_REQUEST:
-            raise RefusedError(f"{method} {path} gave {answer.status}: {text}")
-        return json.loads(text)
 
     def stop(self) -> None:
         if self.process.stdin:

@@ -1,5 +1,6 @@
 """Servers for the tests: see `server_process.py`."""
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.local_dbt_cloud.endpoint_calls import EndpointCalls
 from tests.local_dbt_cloud.queue_in_process import prepare_queue
 from tests.local_dbt_cloud.server_process import (
     JOB,
@@ -17,6 +19,69 @@ from tests.local_dbt_cloud.server_process import (
     job,
     prepare_server,
 )
+from tests.local_dbt_cloud.supported_endpoints import CALLS, implemented
+
+
+ENDPOINT_CALLS = pytest.StashKey[EndpointCalls]()
+LAST = "test_every_claim_is_true"
+
+
+def pytest_collection_modifyitems(config, items):
+    """What was recorded can be judged when everything has run, and only for whole modules."""
+    items.sort(key=lambda item: item.name == LAST)
+    calls = EndpointCalls(row.endpoint for row in implemented())
+    if not any("::" in argument for argument in config.args):
+        calls.whole_modules = {item.path.stem for item in items}
+    config.stash[ENDPOINT_CALLS] = calls
+
+
+def pytest_deselected(items):
+    """A module of which something was left out is no whole one."""
+    for item in items:
+        item.config.stash[ENDPOINT_CALLS].whole_modules.discard(item.path.stem)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Note which endpoints the test's servers have answered, from their access logs."""
+    result = yield
+    read_logs(item)
+    return result
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item):
+    """Before fixtures end: a throwaway server takes its log with it."""
+    if dbt_cloud := item.funcargs.get("dbt_cloud"):
+        item.config.stash[ENDPOINT_CALLS].other_logs.add(dbt_cloud.server.folder / "server.log")
+    read_logs(item)
+
+
+def read_logs(item):
+    calls = item.config.stash[ENDPOINT_CALLS]
+    logs = item.session.config._tmp_path_factory.getbasetemp().glob("*/server.log")
+    calls.read([*logs, *calls.other_logs], item.path.stem)
+
+
+def pytest_sessionfinish(session):
+    """Keep what `make docs` writes into docs/supported_endpoints.md."""
+    calls = session.config.stash.get(ENDPOINT_CALLS, None)
+    if calls is None or not CALLS.parent.is_dir():
+        return
+    kept = json.loads(CALLS.read_text()) if CALLS.exists() else {}
+    merged = {
+        endpoint: sorted(
+            calls.found.get(endpoint, set()) | (set(kept.get(endpoint, [])) - calls.whole_modules)
+        )
+        for endpoint in kept.keys() | calls.found.keys()
+    }
+    CALLS.write_text(json.dumps(merged, indent=1, sort_keys=True))
+
+
+@pytest.fixture
+def endpoint_calls(pytestconfig) -> EndpointCalls:
+    """What the tests of this session have called so far."""
+    return pytestconfig.stash[ENDPOINT_CALLS]
 
 
 @pytest.fixture(scope="session")
