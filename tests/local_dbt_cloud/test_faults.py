@@ -190,7 +190,7 @@ class TestSlow:
         answer = client.get(f"{account}/")
 
         assert answer.status_code == 200
-        assert 0.4 <= time.monotonic() - began < 5
+        assert time.monotonic() - began >= 0.4
 
     def test_carried_out_before_the_client_gives_up(self, dbt_cloud, client, account):
         """A client that waits less long has started a run all the same."""
@@ -213,13 +213,16 @@ class TestSlow:
 class TestRateLimit:
     def test_cool_down(self, dbt_cloud, client, account):
         """From the first request on every one is refused, until the time is over."""
-        dbt_cloud.fail_next("rate_limit", cool_down_seconds=1)
-        refused = [client.get(f"{account}/") for _ in range(4)]
-        time.sleep(1.05)
+        dbt_cloud.fail_next("rate_limit", cool_down_seconds=1.5)
+        began = time.monotonic()
+        refused = []
+        while (answer := client.get(f"{account}/")).status_code == 429:
+            refused.append(answer)
 
-        assert [answer.status_code for answer in refused] == [429] * 4
-        assert refused[0].headers["Retry-After"] == "1"
-        assert client.get(f"{account}/").status_code == 200
+        assert time.monotonic() - began >= 1.5
+        assert len(refused) > 1
+        assert refused[0].headers["Retry-After"] == "2"
+        assert refused[0].json()["status"]["user_message"] == "Too Many Requests."
         assert client.get("/_local/faults/").json() == {"faults": []}
 
     def test_without_retry_after(self, dbt_cloud, client, account):

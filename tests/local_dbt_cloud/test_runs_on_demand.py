@@ -236,7 +236,7 @@ class TestSimulatedRun:
         api.wait(run_id, "running")
         api.cancel(run_id)
 
-        assert 0.5 <= took < 5
+        assert took >= 0.5
         assert api.wait(run_id).status == "cancelled"
 
     def test_real_runs_need_a_warehouse(self, dbt_cloud, api):
