@@ -5,9 +5,10 @@
 """
 
 import shutil
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
 
-from fastapi import Request
+from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 from starlette.responses import JSONResponse
 
@@ -15,7 +16,7 @@ from local_dbt_cloud import VERSION
 from local_dbt_cloud.dependencies import BothSlashForms, Id, ServicesDep
 from local_dbt_cloud.errors import InvalidRequestError, NotFoundError
 from local_dbt_cloud.faults import Fault
-from local_dbt_cloud.openapi_document import accepts, describe_api
+from local_dbt_cloud.openapi_document import describe_api
 from local_dbt_cloud.runs_on_demand import EndNow, NextEnd, Pace
 from local_dbt_cloud.trigger_request import describe, read_json_object
 
@@ -25,6 +26,25 @@ RUNS_SHOWN = 1000
 RELATED = frozenset({"trigger", "job", "run_steps"})
 
 Body = TypeVar("Body", bound=BaseModel)
+
+
+def body_of(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
+    """The dependency that reads such a body; `InvalidRequestError` names each wrong field."""
+
+    async def read(request: Request) -> Body:
+        content = await read_json_object(request)
+        try:
+            return model.model_validate(content)
+        except ValidationError as error:
+            raise InvalidRequestError(**describe(error)) from None
+
+    return read
+
+
+FaultDep = Annotated[Fault, Depends(body_of(Fault))]
+PaceDep = Annotated[Pace, Depends(body_of(Pace))]
+NextEndDep = Annotated[NextEnd, Depends(body_of(NextEnd))]
+EndNowDep = Annotated[EndNow, Depends(body_of(EndNow))]
 
 router = BothSlashForms(prefix="/_local", tags=["local controls"])
 
@@ -81,10 +101,9 @@ def list_faults(services: ServicesDep) -> JSONResponse:
     return JSONResponse({"faults": services.controls.faults.list()})
 
 
-@router.post("/faults/", openapi_extra=accepts(Fault))
-async def add_fault(request: Request, services: ServicesDep) -> JSONResponse:
+@router.post("/faults/")
+def add_fault(fault: FaultDep, services: ServicesDep) -> JSONResponse:
     """Make the next requests that match fail."""
-    fault = await read(request, Fault)
     return JSONResponse(services.controls.faults.add(fault).view(), 201)
 
 
@@ -109,11 +128,10 @@ def read_pace(services: ServicesDep) -> JSONResponse:
     return JSONResponse(services.controls.runs.view())
 
 
-@router.post("/pace/", openapi_extra=accepts(Pace))
-async def set_pace(request: Request, services: ServicesDep) -> JSONResponse:
+@router.post("/pace/")
+def set_pace(given: PaceDep, services: ServicesDep) -> JSONResponse:
     """Hold or release runs; let dbt run, or simulate it and for how long."""
     control = services.controls.runs
-    given = await read(request, Pace)
     if given.mode == "real" and services.settings.simulated:
         raise InvalidRequestError(mode="this server was started without dbt and a warehouse")
     control.set_pace(given)
@@ -128,17 +146,16 @@ def list_runs(services: ServicesDep) -> JSONResponse:
     return JSONResponse({"runs": services.views.many(runs[::-1], RELATED)})
 
 
-@router.post("/runs/next/", openapi_extra=accepts(NextEnd))
-async def end_next_runs(request: Request, services: ServicesDep) -> JSONResponse:
+@router.post("/runs/next/")
+def end_next_runs(end: NextEndDep, services: ServicesDep) -> JSONResponse:
     """How the next runs end. They run no dbt."""
-    services.controls.runs.end_next(await read(request, NextEnd))
+    services.controls.runs.end_next(end)
     return JSONResponse(services.controls.runs.view(), 201)
 
 
-@router.post("/runs/{run_id}/end/", openapi_extra=accepts(EndNow))
-async def end_run(run_id: Id, request: Request, services: ServicesDep) -> JSONResponse:
+@router.post("/runs/{run_id}/end/")
+def end_run(run_id: Id, end: EndNowDep, services: ServicesDep) -> JSONResponse:
     """End a run that is queued or in progress, now; one that has ended stays as it is."""
-    end = await read(request, EndNow)
     run = services.store.find_run(run_id)
     if run is None:
         raise NotFoundError
@@ -173,12 +190,3 @@ def list_requests(services: ServicesDep) -> JSONResponse:
 def forget_requests(services: ServicesDep) -> JSONResponse:
     services.controls.journal.clear()
     return JSONResponse({"requests": []})
-
-
-async def read(request: Request, model: type[Body]) -> Body:
-    """Raise `InvalidRequestError`, which names each wrong field."""
-    content: dict[str, Any] = await read_json_object(request)
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        raise InvalidRequestError(**describe(error)) from None

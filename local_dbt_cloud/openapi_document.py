@@ -1,7 +1,8 @@
 """The OpenAPI document of this server, from its own routes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from inspect import isclass
+from typing import Any, get_type_hints
 
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
@@ -73,26 +74,34 @@ ERRORS = {
 CONTROL_ERRORS = {code: ERRORS[code] for code in ("400", "401", "404")}
 
 
-def accepts(model: type[BaseModel]) -> dict[str, Any]:
-    """For a route's `openapi_extra`: the JSON body that it reads by itself."""
-    schema = model.model_json_schema(ref_template=COMPONENTS)
+def describe_body(route: APIRoute) -> dict[str, Any]:
+    """The JSON body that a dependency of the route reads: the parameter that is a model."""
+    if not route.methods & {"POST", "PUT", "PATCH"}:
+        return {}
+    hints = get_type_hints(route.endpoint)
+    models = [hint for hint in hints.values() if isclass(hint) and issubclass(hint, BaseModel)]
+    if not models:
+        return {}
+    schema = models[0].model_json_schema(ref_template=COMPONENTS)
     return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
 
 
-def queried(filters: Mapping[str, Parser], orders: tuple[str, ...] = ()) -> dict[str, Any]:
-    """For a route's `openapi_extra`: the query parameters that it reads by itself."""
-    schemas = {name: schema_of(parser) for name, parser in filters.items()}
+def describe_query(route: APIRoute) -> list[dict[str, Any]]:
+    """The query parameters of a list, which its function reads by FILTERS and ORDERS."""
+    code, known = route.endpoint.__code__, route.endpoint.__globals__
+    used = {name: known.get(name) for name in code.co_names}
+    schemas = {name: schema_of(parser) for name, parser in (used.get("FILTERS") or {}).items()}
+    orders = used.get("ORDERS")
     if orders:
         schemas |= {
             "limit": {"type": "integer", "minimum": 1, "default": MAX_LIMIT},
             "offset": {"type": "integer", "minimum": 0, "default": 0},
             "order_by": {"enum": [sign + order for order in orders for sign in ("", "-")]},
         }
-    parameters = [
+    return [
         {"name": name, "in": "query", "required": False, "schema": schema}
         for name, schema in schemas.items()
     ]
-    return {"parameters": parameters}
 
 
 def schema_of(parser: Parser) -> dict[str, Any]:
@@ -102,12 +111,15 @@ def schema_of(parser: Parser) -> dict[str, Any]:
 
 def describe_api(routes: Sequence[BaseRoute]) -> dict[str, Any]:
     """Each path once, in the form that ends as dbt Cloud's documents end it."""
+    shown = list(documented(routes))
     document = get_openapi(
-        title="local dbt Cloud",
-        version=VERSION,
-        description=DESCRIPTION,
-        routes=list(documented(routes)),
+        title="local dbt Cloud", version=VERSION, description=DESCRIPTION, routes=shown
     )
+    for route in shown:
+        for method in route.methods if route.include_in_schema else ():
+            operation = document["paths"][route.path_format][method.lower()]
+            operation.setdefault("parameters", []).extend(describe_query(route))
+            operation.update(describe_body(route))
     components = document.setdefault("components", {})
     components["schemas"] = dict(SCHEMAS)
     components["securitySchemes"] = {
