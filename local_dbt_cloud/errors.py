@@ -125,13 +125,13 @@ async def answer_unrouted(request: Request, error: Exception) -> Response:
 
 
 def allowed_methods(request: Request) -> set[str]:
-    """Those that are implemented at the path; the framework names only the first route's."""
-    return {
-        method
+    """All that is implemented at the first path that fits; the framework names one route's only."""
+    matching = [
+        route
         for route in request.app.state.routes
         if route.include_in_schema and route.matches(request.scope)[0] is not Match.NONE
-        for method in route.methods
-    }
+    ]
+    return {m for route in matching if route.path == matching[0].path for m in route.methods}
 
 
 async def answer_surprise(request: Request, error: Exception) -> Response:

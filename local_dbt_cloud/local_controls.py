@@ -5,11 +5,9 @@
 """
 
 import shutil
-from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ValidationError
 from starlette.responses import JSONResponse
 
 from local_dbt_cloud import VERSION
@@ -17,29 +15,13 @@ from local_dbt_cloud.dependencies import BothSlashForms, Id, ServicesDep
 from local_dbt_cloud.errors import InvalidRequestError, NotFoundError
 from local_dbt_cloud.faults import Fault
 from local_dbt_cloud.openapi_document import describe_api
+from local_dbt_cloud.request_body import body_of
 from local_dbt_cloud.runs_on_demand import EndNow, NextEnd, Pace
-from local_dbt_cloud.trigger_request import describe, read_json_object
 
 
 SERVICE = "local-dbt-cloud"
 RUNS_SHOWN = 1000
 RELATED = frozenset({"trigger", "job", "run_steps"})
-
-Body = TypeVar("Body", bound=BaseModel)
-
-
-def body_of(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
-    """The dependency that reads such a body; `InvalidRequestError` names each wrong field."""
-
-    async def read(request: Request) -> Body:
-        content = await read_json_object(request)
-        try:
-            return model.model_validate(content)
-        except ValidationError as error:
-            raise InvalidRequestError(**describe(error)) from None
-
-    return read
-
 
 FaultDep = Annotated[Fault, Depends(body_of(Fault))]
 PaceDep = Annotated[Pace, Depends(body_of(Pace))]

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 
 from local_dbt_cloud import VERSION
 from local_dbt_cloud.query_parameters import MAX_LIMIT, Parser, boolean, integer
+from local_dbt_cloud.resource_lists import Listing
 from local_dbt_cloud.token_auth import OPEN
 
 
@@ -57,13 +58,33 @@ ENVELOPE = {
         "error_code": {"type": "null"},
     },
 }
+# What the webhook endpoints answer is thinner.
+WEBHOOK_ENVELOPE = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {
+        "status": {
+            "type": "object",
+            "required": ["code"],
+            "properties": {"code": {"type": "integer"}, "is_success": {"type": "boolean"}},
+        },
+        "data": {},
+        "extra": {"type": "object"},
+    },
+}
 NOT_ALLOWED = {
     "type": "object",
     "required": ["detail"],
     "additionalProperties": False,
     "properties": {"detail": {"type": "string"}},
 }
-SCHEMAS = {"Status": STATUS, "Page": PAGE, "Envelope": ENVELOPE, "MethodNotAllowed": NOT_ALLOWED}
+SCHEMAS = {
+    "Status": STATUS,
+    "Page": PAGE,
+    "Envelope": ENVELOPE,
+    "WebhookEnvelope": WEBHOOK_ENVELOPE,
+    "MethodNotAllowed": NOT_ALLOWED,
+}
 ERRORS = {
     "400": "The request was invalid.",
     "401": "The token is missing, wrong or revoked.",
@@ -87,11 +108,20 @@ def describe_body(route: APIRoute) -> dict[str, Any]:
 
 
 def describe_query(route: APIRoute) -> list[dict[str, Any]]:
-    """The query parameters of a list, which its function reads by FILTERS and ORDERS."""
+    """The query parameters that a list reads: by a `Listing`, or by its FILTERS… and ORDERS."""
     code, known = route.endpoint.__code__, route.endpoint.__globals__
-    used = {name: known.get(name) for name in code.co_names}
-    schemas = {name: schema_of(parser) for name, parser in (used.get("FILTERS") or {}).items()}
-    orders = used.get("ORDERS")
+    filters: Mapping[str, Parser] = {}
+    orders: tuple[str, ...] = ()
+    for name, value in [(name, known[name]) for name in code.co_names if name in known]:
+        if name.startswith("FILTERS"):
+            filters = value
+        elif name == "ORDERS":
+            orders = value
+        elif value is Listing:
+            orders = Listing({}).orders
+        elif isinstance(value, Listing):
+            filters, orders = value.filters, value.orders
+    schemas = {name: schema_of(parser) for name, parser in filters.items()}
     if orders:
         schemas |= {
             "limit": {"type": "integer", "minimum": 1, "default": MAX_LIMIT},
@@ -158,7 +188,8 @@ def responses(path: str) -> dict[str, Any]:
     if "/artifacts/{" in path:
         success = {"description": "The file.", "content": {"*/*": {"schema": {}}}}
         return {"200": success, **refusals(ERRORS)}
-    envelope = {"$ref": COMPONENTS.format(model="Envelope")}
+    name = "WebhookEnvelope" if "/webhooks/" in path else "Envelope"
+    envelope = {"$ref": COMPONENTS.format(model=name)}
     answers = {code: json_answer("Success!", envelope) for code in ("200", "201")}
     return answers | refusals(ERRORS)
 

@@ -51,9 +51,13 @@ class Node:
 
 @dataclass(frozen=True)
 class Simulation:
-    """`command` is the dbt subcommand, `docs generate` with both words."""
+    """
+    `command` is the dbt subcommand, `docs generate` with both words.
 
-    project: Path
+    Without a folder on this machine there are no nodes to be seen.
+    """
+
+    project: Path | None
     command: str
     process_env: Mapping[str, str]
     fails: bool = False
@@ -63,7 +67,7 @@ class Simulation:
 
     @cached_property
     def nodes(self) -> list[Node]:
-        return list(read_nodes(self.project))
+        return list(read_nodes(self.project)) if self.project else []
 
     @cached_property
     def parents(self) -> dict[str, list[str]]:

@@ -263,7 +263,7 @@ class TestList:
             ({"times": "2"}, "times"),
             ({"status": 200}, "status"),
             ({"delay_seconds": -1}, "delay_seconds"),
-            ({"colour": "red"}, "colour"),
+            ({"colour": "red"}, "body"),
             ({"kind": "reset", "status": 503}, "body"),
             ({"kind": "slow", "carried_out": True, "delay_seconds": 1}, "body"),
             ({"kind": "slow"}, "body"),
