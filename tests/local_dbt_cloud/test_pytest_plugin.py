@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -159,22 +160,29 @@ class TestInAProjectOfYours:
 
 
 def test_a_fresh_server_in_under_two_seconds():
-    """From nothing to a server that answered, certificates included; on a quiet machine."""
-    best = min(measure_start() for _ in range(3))
-    print(f"fixture dbt_cloud: a fresh server after {best:.2f} s")
+    """
+    From nothing to a server that answered, certificates included.
 
-    # Twice the promise: the machines that run tests are rarely quiet.
-    assert best < 4
+    The promise is for a quiet machine, which those that run tests rarely are: what counts is the
+    processor time, of which a start consists, and the stop is in it too.
+    """
+    measured = [measure_start() for _ in range(3)]
+    wall, processor = (min(times) for times in zip(*measured, strict=True))
+    print(f"fixture dbt_cloud: a fresh server after {wall:.2f} s, {processor:.2f} s of processor")
+
+    assert processor < 2
 
 
 def measure_start():
-    began = time.monotonic()
+    """Seconds until it answered, and seconds of processor time until it had ended."""
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     dbt_cloud = start_dbt_cloud(
         REPOSITORY / "dbt_cloud_jobs.yml", {"LOCAL_DBT_CLOUD_RUNS": "simulated"}
     )
     took = time.monotonic() - began
     dbt_cloud.server.stop()
-    return took
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took, (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
 
 
 def test_does_not_import_airflow():
