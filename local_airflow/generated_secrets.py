@@ -48,6 +48,14 @@ class Secrets:
     warehouse_password: str = _made_by(_long)
     local_dbt_cloud_token: str = _made_by(_token)
 
+    @property
+    def database_passwords(self) -> dict[str, str]:
+        """Map each database to the password of its owner, who has its name."""
+        return {
+            "airflow": self.airflow_database_password,
+            "warehouse": self.warehouse_password,
+        }
+
 
 def read_secrets(folder: Path) -> Secrets:
     """Read the secrets, and make those that are missing."""

@@ -112,13 +112,13 @@ def lock() -> int:
     uv = _uv()
     options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--upgrade"]
     options += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "--quiet"]
-    airflow = "requirements/airflow.lock"
-    _run([uv, "pip", "compile", *options, "requirements.txt", "-o", airflow])
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    airflow = ["requirements.txt", "--group", "pyproject.toml:airflow"]
+    # The tests must see the very Airflow that runs, and Celery must not change it.
+    same = ["-c", "requirements/airflow.lock"]
+    also = {"airflow": ["requirements.txt"], "celery": same, "dev": [*same, *airflow]}
     for group in pyproject["dependency-groups"]:
-        # The tests must see the very Airflow that runs.
-        also = ["-c", airflow, "requirements.txt"] if group == "dev" else []
-        source = ["--group", f"pyproject.toml:{group}"]
-        _run([uv, "pip", "compile", *options, *also, *source, "-o", f"requirements/{group}.lock"])
+        source = [*also.get(group, []), "--group", f"pyproject.toml:{group}"]
+        _run([uv, "pip", "compile", *options, *source, "-o", f"requirements/{group}.lock"])
         print(f"wrote requirements/{group}.lock")
     return 0

@@ -14,7 +14,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from local_airflow.folders import LOCAL
@@ -120,16 +121,28 @@ def wait_until_it_answers(port: int) -> None:
     )
 
 
-def create_databases(settings: Settings) -> None:
-    """Create role and database of Airflow and of the warehouse, where they are missing."""
-    for name, password in (
-        ("airflow", settings.secrets.airflow_database_password),
-        ("warehouse", settings.secrets.warehouse_password),
-    ):
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A PostgreSQL that listens, and how to be its superuser. `psql` is the program."""
+
+    psql: str
+    host: str
+    port: int
+    password: str = field(repr=False)
+
+
+def own_server(settings: Settings) -> Server:
+    password = settings.secrets.postgres_password
+    return Server(str(programs() / "psql"), "127.0.0.1", settings.postgres_port, password)
+
+
+def create_databases(server: Server, passwords: Mapping[str, str]) -> None:
+    """Create a role and a database of the same name for each password, where they are missing."""
+    for name, password in passwords.items():
         # The passwords are our own, letters, digits, - and _ only: nothing to escape.
         _psql(
-            settings,
-            f"SELECT 'CREATE ROLE {name} LOGIN' WHERE NOT EXISTS "  # noqa: S608 # two constants
+            server,
+            f"SELECT 'CREATE ROLE {name} LOGIN' WHERE NOT EXISTS "  # noqa: S608 # our own names
             f"(SELECT FROM pg_roles WHERE rolname = '{name}')\\gexec\n"
             f"ALTER ROLE {name} PASSWORD '{password}';\n"
             f"SELECT 'CREATE DATABASE {name} OWNER {name}' WHERE NOT EXISTS "
@@ -137,14 +150,14 @@ def create_databases(settings: Settings) -> None:
         )
 
 
-def _psql(settings: Settings, statements: str) -> None:
-    address = ["--host=127.0.0.1", f"--port={settings.postgres_port}", "--username=postgres"]
+def _psql(server: Server, statements: str) -> None:
+    address = [f"--host={server.host}", f"--port={server.port}", "--username=postgres"]
     deadline = time.monotonic() + SECONDS_TO_START
     while True:
         done = subprocess.run(
-            [str(programs() / "psql"), *address, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"],
+            [server.psql, *address, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"],
             input=statements,
-            env={"PATH": os.environ["PATH"], "PGPASSWORD": settings.secrets.postgres_password},
+            env={"PATH": os.environ["PATH"], "PGPASSWORD": server.password},
             capture_output=True,
             text=True,
             check=False,
@@ -163,10 +176,7 @@ def _psql(settings: Settings, statements: str) -> None:
 
 def open_psql(settings: Settings, database: str, arguments: Sequence[str]) -> int:
     """Run psql as the owner of a database; give its exit code."""
-    passwords = {
-        "airflow": settings.secrets.airflow_database_password,
-        "warehouse": settings.secrets.warehouse_password,
-    }
+    passwords = settings.secrets.database_passwords
     address = ["--host=127.0.0.1", f"--port={settings.postgres_port}", f"--username={database}"]
     return subprocess.run(
         [str(programs() / "psql"), *address, f"--dbname={database}", *arguments],

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local_airflow import postgres
+from local_airflow.dotenv_file import read_dotenv
 from local_airflow.folders import LOCAL, ROOT
+from local_airflow.generated_secrets import Secrets
 from local_airflow.settings import Settings
 
 
@@ -89,48 +91,39 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-SUGGESTED = {
-    "AIRFLOW__API__EXPOSE_CONFIG": "non-sensitive-only",
-    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
-    "AIRFLOW__CORE__PARALLELISM": "4",
-    "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-    "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
-    "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
-    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "1",
-    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
-    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
-}
+# Compose reads the same file.
+SUGGESTED = read_dotenv(Path(__file__).with_name("suggested.env"))
 
 
 def _must_have(settings: Settings) -> dict[str, str]:
-    secrets, url = settings.secrets, f"http://127.0.0.1:{settings.airflow_port}"
-    database = (
-        f"postgresql+psycopg2://airflow:{secrets.airflow_database_password}"
-        f"@127.0.0.1:{settings.postgres_port}/airflow"
-    )
+    url = f"http://127.0.0.1:{settings.airflow_port}"
     home = settings.folders.airflow_home
     return {
+        **airflow_secrets(settings.secrets, f"127.0.0.1:{settings.postgres_port}"),
         "AIRFLOW_HOME": str(home),
-        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.jwt_secret,
         "AIRFLOW__API__BASE_URL": settings.airflow_url,
-        "AIRFLOW__API__SECRET_KEY": secrets.api_secret_key,
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,
         "AIRFLOW__CORE__MP_START_METHOD": "fork",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(settings.folders.logs / "tasks"),
         # requests obeys the first, aiohttp in the triggerer the second.
         "REQUESTS_CA_BUNDLE": str(settings.tls_bundle),
         "SSL_CERT_FILE": str(settings.tls_bundle),
+    }
+
+
+def airflow_secrets(secrets: Secrets, postgres_at: str) -> dict[str, str]:
+    """Give what all components must share and nobody else may know; the database's place is in it."""
+    database = f"postgresql+psycopg2://airflow:{secrets.airflow_database_password}@{postgres_at}"
+    return {
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.jwt_secret,
+        "AIRFLOW__API__SECRET_KEY": secrets.api_secret_key,
+        "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"{database}/airflow",
     }
 
 

@@ -144,7 +144,8 @@ def prepare(supervisor: Supervisor) -> None:
     """Do what must be done once PostgreSQL answers, and before Airflow's components start."""
     settings = supervisor.settings
     postgres.wait_until_it_answers(settings.postgres_port)
-    postgres.create_databases(settings)
+    server = postgres.own_server(settings)
+    postgres.create_databases(server, settings.secrets.database_passwords)
     environment = local_dbt_cloud_environment(settings)
     load = ["-m", "local_ingestion", "load", "--month", FIRST_MONTH, "--only-if-empty"]
     _once(settings, "local_ingestion", [str(python("postgres")), *load], environment)

@@ -1,0 +1,95 @@
+# One file for every image. The stages that somebody asks for:
+#
+#   astro             what `astro dev` and `astro deploy` build: the first FROM and the last stage
+#   airflow           what docker-compose.yaml runs; DAGs are mounted, so an edit rebuilds nothing
+#   airflow-celery    the same with the CeleryExecutor, for compose.celery.yaml
+#   airflow-deploy    the same with the DAGs inside, for deploy/
+#   local-dbt-cloud   the local dbt Cloud, dbt Core, and the loader of the flights
+#
+# No stage sees a secret: .dockerignore lets in by name, and secrets are made at the first start.
+
+# Astro judges by this image, and its ONBUILD steps install packages.txt and requirements.txt.
+FROM astrocrpublic.azurecr.io/runtime:3.3-2 AS astro-runtime
+
+
+FROM apache/airflow:slim-3.3.2-python3.13 AS airflow
+# Compiled once here, or every process compiles Airflow anew: 6 s instead of 2.
+RUN python -m compileall -q -j 0 "$VIRTUAL_ENV/lib" || true
+RUN --mount=type=bind,source=requirements.txt,target=/tmp/locked/requirements.txt \
+    --mount=type=bind,source=requirements/airflow.lock,target=/tmp/locked/airflow.lock \
+    --mount=type=bind,source=container/image_constraints.py,target=/tmp/locked/image_constraints.py \
+    --mount=type=cache,target=/tmp/uv,uid=50000,gid=0 \
+    cd /tmp/locked \
+    && python image_constraints.py /home/airflow/constraints.txt airflow.lock requirements.txt \
+        > /tmp/constraints.txt \
+    && uv pip install --quiet --compile-bytecode --cache-dir /tmp/uv --link-mode copy \
+        --constraints /tmp/constraints.txt --requirements requirements.txt debugpy \
+    && rm /tmp/constraints.txt
+ENV PYTHONPATH=/opt/airflow
+COPY --chmod=755 container/with-secrets container/is-alive /usr/local/bin/
+ENTRYPOINT ["/usr/bin/dumb-init", "--", "with-secrets", "/entrypoint"]
+
+
+FROM airflow AS airflow-celery
+RUN --mount=type=bind,source=requirements/celery.lock,target=/tmp/locked/celery.lock \
+    --mount=type=bind,source=container/image_constraints.py,target=/tmp/locked/image_constraints.py \
+    --mount=type=cache,target=/tmp/uv,uid=50000,gid=0 \
+    cd /tmp/locked \
+    && python image_constraints.py /home/airflow/constraints.txt celery.lock > /tmp/constraints.txt \
+    && uv pip install --quiet --compile-bytecode --cache-dir /tmp/uv --link-mode copy \
+        --constraints /tmp/constraints.txt 'apache-airflow-providers-celery' redis \
+    && rm /tmp/constraints.txt
+
+
+FROM airflow-celery AS airflow-deploy
+COPY dags /opt/airflow/dags
+COPY include /opt/airflow/include
+COPY plugins /opt/airflow/plugins
+
+
+# uv builds the environments and stays behind.
+FROM python:3.13-slim-trixie AS uv
+RUN --mount=type=cache,target=/root/.cache python -m venv /uv && /uv/bin/pip install --quiet uv==0.13.9
+ENV UV_LINK_MODE=copy UV_CACHE_DIR=/root/.cache/uv
+
+# dbt and the server disagree on versions, so each has an environment of its own; a stage for each,
+# so that a change of one lock file rebuilds one of them.
+FROM uv AS dbt-environment
+RUN --mount=type=bind,source=requirements/dbt.lock,target=/dbt.lock --mount=type=cache,target=/root/.cache \
+    /uv/bin/uv venv --quiet /opt/dbt && /uv/bin/uv pip install --quiet --compile-bytecode \
+        --require-hashes --python /opt/dbt/bin/python --requirements /dbt.lock
+
+FROM uv AS ingestion-environment
+RUN --mount=type=bind,source=requirements/ingestion.lock,target=/ingestion.lock --mount=type=cache,target=/root/.cache \
+    /uv/bin/uv venv --quiet /opt/ingestion && /uv/bin/uv pip install --quiet --compile-bytecode \
+        --require-hashes --python /opt/ingestion/bin/python --requirements /ingestion.lock
+
+FROM uv AS server-environment
+RUN --mount=type=bind,source=requirements/local-dbt-cloud.lock,target=/server.lock --mount=type=cache,target=/root/.cache \
+    /uv/bin/uv venv --quiet /opt/server && /uv/bin/uv pip install --quiet --compile-bytecode \
+        --require-hashes --python /opt/server/bin/python --requirements /server.lock
+
+
+FROM python:3.13-slim-trixie AS local-dbt-cloud
+# git: a run may name a branch or a commit, and dbt fetches packages with it.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends git \
+    && rm -rf /var/lib/apt/lists/* \
+    && git config --system --add safe.directory '*' \
+    && install -d -m 0775 -o 50000 -g 0 /var/lib/local_dbt_cloud
+COPY --from=dbt-environment /opt/dbt /opt/dbt
+COPY --from=ingestion-environment /opt/ingestion /opt/ingestion
+COPY --from=server-environment /opt/server /opt/server
+COPY --chmod=755 container/with-secrets /usr/local/bin/
+ENV PATH=/opt/server/bin:$PATH HOME=/tmp PYTHONPATH=/opt/machinery
+COPY local_ingestion /opt/machinery/local_ingestion
+COPY local_dbt_cloud /opt/machinery/local_dbt_cloud
+RUN python -m compileall -q /opt/machinery
+WORKDIR /srv
+USER 50000:0
+EXPOSE 8443
+ENTRYPOINT ["with-secrets"]
+CMD ["python", "-m", "local_dbt_cloud", "serve"]
+
+
+FROM astro-runtime AS astro
