@@ -8,7 +8,11 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 
 DAG ?= dbt_cloud_job
+DB ?= warehouse
 TESTS ?= tests
+
+# A test that hangs ends with its stack. Not in pyproject.toml, which Astro's pytest reads too.
+export PYTEST_TIMEOUT ?= 600
 
 # Compiled files next to the sources make every start three times as fast.
 unexport PYTHONDONTWRITEBYTECODE
@@ -28,15 +32,15 @@ help: ## Show this list
 ##@ Start and stop
 
 .PHONY: up
-up: ## Start everything, or bring it up to date with .env
-	@$(PYTHON) -m local_airflow up
+up: ## Start everything, or bring it up to date with .env; EXECUTOR=celery WORKERS=3
+	@$(PYTHON) -m local_airflow up $(if $(EXECUTOR),--executor "$(EXECUTOR)") $(if $(WORKERS),--workers "$(WORKERS)")
 
 .PHONY: down
 down: ## Stop everything; data stays
 	@$(PYTHON) -m local_airflow down
 
 .PHONY: reset
-reset: down ## Stop everything and delete the data: databases, runs, logs (asks first)
+reset: ## Stop everything and delete the data: databases, runs, logs (asks first)
 	@$(PYTHON) -m local_airflow reset
 
 ##@ Use it
@@ -75,6 +79,36 @@ jobs-sync: ## Make the account like dbt_cloud_jobs.yml (asks first)
 jobs-import: ## Bring a job of the account into dbt_cloud_jobs.yml; JOB="Build flights"
 	@$(PYTHON) -m local_airflow jobs-import
 
+.PHONY: snapshot
+snapshot: ## Keep both databases and the dbt Cloud runs; NAME=before
+	@$(PYTHON) -m local_airflow snapshot "$(NAME)"
+
+.PHONY: restore
+restore: ## Bring a snapshot back (asks first); NAME=before
+	@$(PYTHON) -m local_airflow restore "$(NAME)"
+
+##@ Work on a DAG
+
+.PHONY: dag-test
+dag-test: ## Run a DAG in one process; DAG=dbt_cloud_job, DEBUG=1 waits for a debugger
+	@$(PYTHON) -m local_airflow dag-test "$(DAG)" --debug "$(DEBUG)"
+
+.PHONY: shell
+shell: ## Open a shell in which airflow and your imports work
+	@$(PYTHON) -m local_airflow shell
+
+.PHONY: psql
+psql: ## Open a database; DB=airflow, else the warehouse
+	@$(PYTHON) -m local_airflow psql "$(DB)"
+
+.PHONY: restart
+restart: ## Restart one part; S=scheduler
+	@$(PYTHON) -m local_airflow restart "$(S)"
+
+.PHONY: upgrade-test
+upgrade-test: dev ## Try the DAGs on another Airflow; AIRFLOW=3.3.2
+	@$(PYTHON) -m local_airflow upgrade-test "$(AIRFLOW)"
+
 ##@ Find out what is wrong
 
 .PHONY: status
@@ -102,6 +136,10 @@ new-dag: dev ## Write a DAG, its test, its docs; NAME=… JOB="…" SCHEDULE="0 
 .PHONY: test
 test: dev ## Run the tests; TESTS=tests/include for some of them
 	@.local/dev/bin/python -m pytest $(TESTS)
+
+.PHONY: test-docker
+test-docker: dev ## Run the tests that need a Docker engine: images, the stack, Celery, Astro
+	@RUN_DOCKER_TESTS=1 .local/dev/bin/python -m pytest tests/docker
 
 .PHONY: check
 check: dev ## Check format, lint and types

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from local_airflow import commands, install
+from local_airflow import commands, daily_commands, install, snapshots, upgrade_test
 from local_airflow.bundle.command import bundle
 from local_airflow.doctor.command import doctor
 from local_airflow.hand_over import hand_over
@@ -45,7 +45,7 @@ def jobs_as_code(verb: str, chosen: argparse.Namespace) -> int:
 
 
 COMMANDS: dict[str, Command] = {
-    "up": lambda _: commands.up(),
+    "up": lambda chosen: commands.up(chosen.executor, chosen.workers),
     "down": lambda _: commands.down(),
     "status": lambda chosen: status(chosen.format),
     "open": lambda chosen: open_page(chosen.what),
@@ -53,6 +53,13 @@ COMMANDS: dict[str, Command] = {
     "logs": lambda chosen: commands.logs(chosen.service, chosen.lines, following=chosen.follow),
     "run": lambda chosen: commands.run(chosen.dag_id),
     "load": lambda chosen: commands.load(chosen.month),
+    "shell": lambda chosen: daily_commands.shell(chosen.inside),
+    "restart": lambda chosen: daily_commands.restart(chosen.part),
+    "dag-test": lambda chosen: daily_commands.dag_test(chosen.dag_id, chosen.debug),
+    "psql": lambda chosen: daily_commands.psql(chosen.database, chosen.inside),
+    "snapshot": lambda chosen: snapshots.take(chosen.name),
+    "restore": lambda chosen: snapshots.bring_back(chosen.name, commands.up),
+    "upgrade-test": lambda chosen: upgrade_test.run(chosen.airflow),
     "reset": lambda _: commands.reset(),
     "setup": lambda _: setup(),
     "doctor": lambda chosen: doctor(chosen.format),
@@ -72,6 +79,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 -m local_airflow")
     parsers = parser.add_subparsers(dest="command", required=True)
     added = {name: parsers.add_parser(name) for name in COMMANDS}
+    added["up"].add_argument("--executor", choices=["", "celery"], default="")
+    added["up"].add_argument("--workers", type=int, default=0)
     added["run"].add_argument("dag_id")
     added["load"].add_argument("month")
     added["logs"].add_argument("--service")
@@ -90,6 +99,15 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     added["open"].add_argument("what", nargs="?", default="airflow")
     added["wait"].add_argument("--seconds", type=int, default=180)
     added["in-airflow"].add_argument("program", nargs=argparse.REMAINDER)
+    added["shell"].add_argument("inside", nargs="*")
+    added["restart"].add_argument("part", nargs="?", default="")
+    added["dag-test"].add_argument("dag_id")
+    added["dag-test"].add_argument("--debug", default="")
+    added["psql"].add_argument("database")
+    added["psql"].add_argument("inside", nargs="*")
+    for name in ("snapshot", "restore"):
+        added[name].add_argument("name", nargs="?", default="")
+    added["upgrade-test"].add_argument("airflow", nargs="?", default="")
     return parser.parse_args(arguments)
 
 

@@ -14,27 +14,26 @@ from local_airflow.dotenv_file import read_dotenv, unknown_settings
 from local_airflow.endpoints import AirflowApi
 from local_airflow.folders import ROOT, dotenv_path
 from local_airflow.listeners import who_listens
-from local_airflow.modes import choose, current, remember
+from local_airflow.modes import choose, current
 from local_airflow.proof import gather
 from local_airflow.readiness import wait_until_ready
 from local_airflow.settings import Settings, load_settings
 from local_airflow.user_error import UserError
 
 
-def up() -> int:
+def up(executor: str = "", workers: int = 0) -> int:
     if not dotenv_path().exists():
         shutil.copyfile(ROOT / ".env.example", dotenv_path())
         print("wrote .env from .env.example")
     settings = load_settings()
     for warning in unknown_settings(read_dotenv(dotenv_path())):
         print(warning, file=sys.stderr)
-    mode, why = choose(settings)
+    mode, why = choose(settings, executor, workers)
     print(f"mode: {mode.name}, {why}")
     connection = read_connection(settings)
     mode.install()
     mode.make_way()
     check_ports(settings, mode.own_ports())
-    remember(mode)
     try:
         mode.start()
         wait_until_ready(mode)

@@ -80,8 +80,10 @@ def main() -> int:
     write_for_airflow(folder / "airflow", secrets)
     write_for_local_dbt_cloud(folder / "local-dbt-cloud", secrets)
     write_for_postgres(folder / "postgres", secrets)
-    # Written last, so that whoever sees it sees a bundle that fits the server's certificate.
-    shutil.copyfile(folder / "local-dbt-cloud" / "tls" / "bundle.pem", folder / "airflow" / "bundle.pem")
+    bundle = folder / "local-dbt-cloud" / "tls" / "bundle.pem"
+    # Airflow trusts it, and so do the commands on the host, which take theirs from `clone`.
+    for copy in (folder / "airflow", folder / "clone"):
+        shutil.copyfile(bundle, copy / "bundle.pem")
     for given in (folder / "airflow", folder / "local-dbt-cloud", *OWNED.glob("*")):
         give(given, owner)
     return 0

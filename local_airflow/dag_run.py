@@ -78,7 +78,7 @@ def trigger(api: AirflowApi, dag_id: str) -> DagRun:
         dag = api.get(path)
     except AirflowApiError as error:
         if error.status == 404:  # noqa: PLR2004 # HTTP's own number
-            raise _unknown_dag(api, dag_id) from None
+            raise unknown_dag(api, dag_id) from None
         raise
     if dag["is_paused"]:
         api.patch(path, {"is_paused": False})
@@ -132,7 +132,7 @@ def _lines(entry: dict[str, Any] | str) -> list[str]:
     return lines
 
 
-def _unknown_dag(api: AirflowApi, dag_id: str) -> UserError:
+def unknown_dag(api: AirflowApi, dag_id: str) -> UserError:
     broken = api.get("/api/v2/importErrors")["import_errors"]
     if broken:
         first = broken[0]

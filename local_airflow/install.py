@@ -25,7 +25,7 @@ def install(names: tuple[str, ...]) -> int:
         return 0
     LOCAL.mkdir(exist_ok=True)
     check_space(LOCAL, NEEDED_MEGABYTES, "The environments need")
-    uv = _uv()
+    uv = find_uv()
     for name in missing:
         _install(uv, name)
     return 0
@@ -73,7 +73,7 @@ def _install(uv: str, name: str) -> None:
     print(f" {time.monotonic() - started:.0f} s", flush=True)
 
 
-def _uv() -> str:
+def find_uv() -> str:
     """Find uv, or fetch it with pip into an environment of its own."""
     own = LOCAL / "uv" / "bin" / "uv"
     found = shutil.which("uv") or (str(own) if own.exists() else None)
@@ -109,7 +109,7 @@ def _run(command: list[str]) -> None:
 
 def lock() -> int:
     """Write requirements/*.lock anew from requirements.txt and pyproject.toml's groups."""
-    uv = _uv()
+    uv = find_uv()
     options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--upgrade"]
     options += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "--quiet"]
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

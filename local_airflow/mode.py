@@ -1,7 +1,8 @@
 """What every way to run the stack can do. `native_mode` is one way, `container_mode` the other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from local_airflow.settings import Settings
@@ -27,6 +28,8 @@ class Mode(Protocol):
     """
 
     name: str
+    listen_on: str
+    """The address at which a program of this mode is reached from this machine."""
 
     @property
     def settings(self) -> Settings: ...
@@ -56,6 +59,9 @@ class Mode(Protocol):
     def local_dbt_cloud_state(self) -> str:
         """Name the state folder by which the local dbt Cloud of this stack is recognised."""
 
+    def own_facts(self) -> list[tuple[str, str, Callable[[], bool]]]:
+        """List what else must be true in this mode: words, the guilty part, the question."""
+
     def raise_if_failed(self) -> None:
         """Raise `UserError` that names the guilty part, when the start cannot succeed any more."""
 
@@ -74,6 +80,14 @@ class Mode(Protocol):
 
     def psql(self, database: str, arguments: Sequence[str]) -> int:
         """Open a database in psql; give its exit code."""
+
+    def dump_database(self, database: str, file: Path) -> None: ...
+
+    def archive_state(self, file: Path) -> None:
+        """Keep what the local dbt Cloud remembers."""
+
+    def bring_back(self, folder: Path) -> None:
+        """Stop everything and replace its data by those of a snapshot."""
 
     def delete_data(self) -> None: ...
 

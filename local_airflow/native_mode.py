@@ -5,9 +5,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from local_airflow import postgres
+from local_airflow import native_snapshots, postgres
 from local_airflow.folders import ROOT
 from local_airflow.install import TO_RUN, check_space, install
 from local_airflow.mode import Part
@@ -25,6 +26,7 @@ NEEDED_MEGABYTES = 300
 
 class NativeMode:
     name = "native"
+    listen_on = "127.0.0.1"
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -83,6 +85,9 @@ class NativeMode:
 
     def local_dbt_cloud_state(self) -> str:
         return str(self.settings.folders.dbt_cloud)
+
+    def own_facts(self) -> list[tuple[str, str, Callable[[], bool]]]:
+        return []
 
     def raise_if_failed(self) -> None:
         state = read_state(self.settings.folders.processes / "state.json")
@@ -147,6 +152,16 @@ class NativeMode:
 
     def psql(self, database: str, arguments: Sequence[str]) -> int:
         return postgres.open_psql(self.settings, database, arguments)
+
+    def dump_database(self, database: str, file: Path) -> None:
+        native_snapshots.dump_database(self.settings, database, file)
+
+    def archive_state(self, file: Path) -> None:
+        native_snapshots.archive_state(self.settings, file)
+
+    def bring_back(self, folder: Path) -> None:
+        end_all(self.settings)
+        native_snapshots.bring_back(self.settings, folder)
 
     def delete_data(self) -> None:
         end_all(self.settings)

@@ -117,7 +117,7 @@ def _must_have(settings: Settings) -> dict[str, str]:
 
 
 def airflow_secrets(secrets: Secrets, postgres_at: str) -> dict[str, str]:
-    """Give what all components must share and nobody else may know; the database's place is in it."""
+    """Give what all components must share and nobody else may know."""
     database = f"postgresql+psycopg2://airflow:{secrets.airflow_database_password}@{postgres_at}"
     return {
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.jwt_secret,

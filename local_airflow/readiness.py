@@ -57,6 +57,7 @@ def facts(mode: Mode, since: datetime) -> list[Fact]:
             "scheduler",
             lambda: bool(api().get(f"/api/v2/connections/{CONNECTION}")),
         ),
+        *mode.own_facts(),
     ]
 
 

@@ -117,6 +117,10 @@ def _local_job_url(settings: Mapping[str, str], local: JobUrl) -> JobUrl:
     """Let `.env` choose another local job, but never an account without a token for it."""
     pasted = settings.get("DBT_CLOUD_JOB_URL", "")
     chosen = _with_overrides(parse_job_url(pasted) if pasted else local, settings)
+    # The browser may know the local dbt Cloud by another name than Airflow does.
+    public = settings.get("LOCAL_DBT_CLOUD_PUBLIC_URL", "")
+    if public and chosen.host == bare_host(public):
+        chosen = replace(chosen, host=local.host)
     if (chosen.host, chosen.account_id) != (local.host, local.account_id):
         raise SettingsError(
             f".env names account {chosen.account_id} at {chosen.host}, but no token for it.",

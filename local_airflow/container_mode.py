@@ -1,0 +1,255 @@
+"""Everything in containers, by docker-compose.yaml."""
+
+import io
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from local_airflow import container_snapshots
+from local_airflow.compose import Compose, project_folder, service_of, terminal
+from local_airflow.folders import ROOT, StateFolders
+from local_airflow.generated_secrets import Secrets
+from local_airflow.mode import Part
+from local_airflow.settings import Settings
+from local_airflow.user_error import UserError
+
+
+ONCE = ("secrets", "migrate", "ingestion")
+SECONDS_BETWEEN_LOOKS = 1.5
+
+
+class ContainerMode:
+    name = "docker"
+    listen_on = "0.0.0.0"  # noqa: S104 # inside a container, whose port is published on 127.0.0.1
+
+    def __init__(
+        self, settings: Settings, files: Sequence[str], process_env: Mapping[str, str]
+    ) -> None:
+        self.described = settings
+        self.folders = StateFolders(settings.state / "containers")
+        self.compose = Compose(settings, files, process_env)
+        self.beginning: subprocess.Popen[bytes] | None = None
+        self.looked_at = 0.0
+
+    @property
+    def settings(self) -> Settings:
+        try:
+            return self._told_settings
+        except UserError:
+            return self.described
+
+    @cached_property
+    def _told_settings(self) -> Settings:
+        """Take secrets and certificates from the volume, which outlives every folder here."""
+        archive = self.compose.ask_bytes("cp", "secrets:/run/secrets/clone", "-")
+        if not archive:
+            raise UserError("nothing is running", "There are no secrets yet.", ("make up",))
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            texts = {
+                member.name.partition("/")[2]: files.extractfile(member).read().decode()  # type: ignore[union-attr] # a file
+                for member in files
+                if member.isfile()
+            }
+        self.folders.create()
+        (self.folders.tls / "bundle.pem").write_text(texts.pop("bundle.pem"), encoding="ascii")
+        return replace(self.described, folders=self.folders, secrets=Secrets(**texts))
+
+    def install(self) -> None:
+        """Build the images; what has not changed is taken from the builder's memory."""
+        self._refuse_a_stranger()
+        images = self.compose.ask("config", "--images").split()
+        inspected = subprocess.run(
+            ["docker", "image", "inspect", *images], capture_output=True, check=False
+        )
+        if inspected.returncode == 0:
+            self.compose.ask("build", "--quiet")
+        else:
+            print("building the images; the first time takes some minutes", flush=True)
+            if self.compose.show("build"):
+                raise UserError(
+                    "the images could not be built",
+                    "What the builder said stands above.",
+                    (
+                        "If the network is the reason, put that right, then:   make up",
+                        "To do without Docker, in .env:   MODE=native",
+                    ),
+                )
+
+    def _refuse_a_stranger(self) -> None:
+        """Two clones whose folders have the same name would share containers and volumes."""
+        for container in self.compose.containers():
+            folder = project_folder(container)
+            if folder != ROOT:
+                raise UserError(
+                    f"another clone uses the name {ROOT.name}",
+                    f"Its containers were started from {folder}.",
+                    (f"In .env here:   COMPOSE_PROJECT_NAME={ROOT.name.lower()}-2",),
+                )
+
+    def is_running(self) -> bool:
+        return any(container["State"]["Running"] for container in self.compose.containers())
+
+    def make_way(self) -> None:
+        """Leave what runs: Compose replaces what has changed, and only that."""
+
+    def own_ports(self) -> frozenset[int]:
+        published = [
+            binding["HostPort"]
+            for container in self.compose.containers()
+            for bindings in container["NetworkSettings"]["Ports"].values()
+            for binding in bindings or ()
+        ]
+        return frozenset(int(port) for port in published)
+
+    def start(self) -> None:
+        self.folders.create()
+        # No account needs the local dbt Cloud.
+        without = [] if self.described.is_local else ["--scale", "local-dbt-cloud=0"]
+        with (self.folders.logs / "compose.log").open("wb") as log:
+            self.beginning = self.compose.begin(
+                log, "up", "--detach", "--no-build", "--remove-orphans", *without
+            )
+
+    def stop(self) -> bool:
+        if self.beginning and self.beginning.poll() is None:
+            self.beginning.terminate()
+            self.beginning.wait()
+        if not self.compose.containers():
+            return False
+        self.compose.ask("down", "--remove-orphans")
+        return True
+
+    def parts(self) -> list[Part]:
+        containers = self.compose.containers()
+        return [_part(each) for each in containers if not _has_done_its_work(each)]
+
+    def is_prepared(self) -> bool:
+        # Until Compose is through, what answers may be a container that it is about to replace.
+        if self.beginning and self.beginning.poll() is None:
+            return False
+        ended = [service_of(each) for each in self.compose.containers() if _has_done_its_work(each)]
+        return set(ended) >= set(ONCE)
+
+    def local_dbt_cloud_state(self) -> str:
+        return container_snapshots.STATE_IN_CONTAINER
+
+    def own_facts(self) -> list[tuple[str, str, Callable[[], bool]]]:
+        return [
+            (
+                "every container's own health check",
+                "scheduler",
+                lambda: all(part.is_healthy for part in self.parts()),
+            )
+        ]
+
+    def raise_if_failed(self) -> None:
+        # Two calls of docker each time: not more often than a person would notice.
+        if time.monotonic() - self.looked_at < SECONDS_BETWEEN_LOOKS:
+            return
+        self.looked_at = time.monotonic()
+        for container in self.compose.containers():
+            why = _why_failed(container)
+            if why:
+                name = service_of(container)
+                raise UserError(
+                    f"{name} {why}",
+                    f"The end of its log:\n{self.last_lines(name)}",
+                    (f"make logs S={name}",),
+                )
+        if self.beginning and self.beginning.poll():
+            raise UserError(
+                "docker compose up failed",
+                (self.folders.logs / "compose.log").read_text(errors="replace").strip()[-1500:],
+                ("Put that right, then:   make up",),
+            )
+
+    def last_lines(self, part: str, count: int = 12) -> str:
+        # Not every part of the native mode is a service here.
+        services = self.compose.ask("config", "--services").split()
+        chosen = [part] if part in services else []
+        said = self.compose.ask("logs", "--no-log-prefix", "--tail", str(count), *chosen)
+        return "\n".join(f"  {line}" for line in said.splitlines()) or "  (it wrote no log)"
+
+    def logs(self, part: str | None, lines: int, *, following: bool) -> int:
+        services = self.compose.ask("config", "--services").split()
+        if part and part not in services:
+            raise UserError(
+                f"there is no service {part}",
+                f"There are: {', '.join(sorted(services))}.",
+                ("make logs S=scheduler",),
+            )
+        follow = ["--follow"] if following else []
+        return self.compose.show("logs", "--tail", str(lines), *follow, *([part] if part else []))
+
+    def restart(self, part: str) -> None:
+        self.compose.ask("restart", part)
+
+    def run_airflow(self, command: Sequence[str], *, ports: Sequence[int] = ()) -> int:
+        if not ports:
+            inside = ["scheduler", "with-secrets", *command]
+            return self.compose.show("exec", *terminal(), *inside)
+        # A running container cannot publish another port: a new one beside it can.
+        published = [part for port in ports for part in ("--publish", f"127.0.0.1:{port}:{port}")]
+        alone = ["--rm", "--no-deps", "--entrypoint", "with-secrets"]
+        return self.compose.show("run", *terminal(), *alone, *published, "scheduler", *command)
+
+    def run_ingestion(self, arguments: Sequence[str]) -> int:
+        command = ["/opt/ingestion/bin/python", "-m", "local_ingestion", *arguments]
+        return self.compose.show("run", *terminal(), "--rm", "--no-deps", "ingestion", *command)
+
+    def psql(self, database: str, arguments: Sequence[str]) -> int:
+        who = ["psql", f"--username={database}", f"--dbname={database}"]
+        return self.compose.show("exec", *terminal(), "postgres", *who, *arguments)
+
+    def dump_database(self, database: str, file: Path) -> None:
+        container_snapshots.dump_database(self.compose, database, file)
+
+    def archive_state(self, file: Path) -> None:
+        container_snapshots.archive_state(self.compose, file)
+
+    def bring_back(self, folder: Path) -> None:
+        container_snapshots.bring_back(self.compose, folder)
+
+    def delete_data(self) -> None:
+        self.compose.ask("down", "--volumes", "--remove-orphans")
+
+    def describe_data(self) -> str:
+        return "the volumes of this project: databases, runs, task logs, secrets"
+
+
+def _has_done_its_work(container: Mapping[str, Any]) -> bool:
+    state = container["State"]
+    return service_of(container) in ONCE and state["Status"] == "exited" and not state["ExitCode"]
+
+
+def _part(container: Mapping[str, Any]) -> Part:
+    state = container["State"]
+    health = state.get("Health", {}).get("Status", "")
+    return Part(
+        service_of(container),
+        health or state["Status"],
+        str(container["Name"]).lstrip("/"),
+        container["RestartCount"],
+        state["Running"] and health in {"", "healthy"},
+    )
+
+
+def _why_failed(container: Mapping[str, Any]) -> str:
+    """Say what is wrong with a container that starting cannot mend; empty when nothing is."""
+    state = container["State"]
+    if state.get("OOMKilled"):
+        return "needed more memory than its limit"
+    if service_of(container) in ONCE:
+        ended = state["Status"] == "exited" and state["ExitCode"]
+        return f"ended with {state['ExitCode']}" if ended else ""
+    # Two deaths in a row during a start are no accident.
+    if container["RestartCount"] > 1:
+        return f"died {container['RestartCount']} times at its start"
+    if state.get("Health", {}).get("Status") == "unhealthy":
+        return "is unhealthy"
+    return ""

@@ -1,0 +1,97 @@
+"""
+Keep the data of the stack under a name, and bring them back.
+
+    .local/snapshots/<name>/
+        about.json         the mode it was taken in, and when
+        airflow.dump       pg_dump's custom format, as warehouse.dump
+        warehouse.dump
+        dbt_cloud.tar      what the local dbt Cloud remembers: runs, logs, artifacts
+        fernet_key         without it, nobody could read the connections in airflow.dump
+"""
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from local_airflow.folders import LOCAL, shown
+from local_airflow.mode import Mode
+from local_airflow.modes import current
+from local_airflow.settings import load_settings
+from local_airflow.user_error import UserError
+
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+DATABASES = ("airflow", "warehouse")
+
+
+def take(name: str) -> int:
+    folder = _folder(name)
+    mode = current(load_settings())
+    if not mode.is_running():
+        raise UserError(
+            "nothing is running", "A snapshot asks the running databases.", ("make up",)
+        )
+    if folder.exists():
+        raise UserError(
+            f"there is a snapshot {name} already",
+            f"It is in {shown(folder)}.",
+            ("Choose another name", f"or delete it:   rm -r {shown(folder)}"),
+        )
+    started = time.monotonic()
+    unfinished = folder.with_name(f".{name}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700, parents=True)
+    for database in DATABASES:
+        mode.dump_database(database, unfinished / f"{database}.dump")
+    if mode.settings.is_local:
+        mode.archive_state(unfinished / "dbt_cloud.tar")
+    (unfinished / "fernet_key").touch(mode=0o600)
+    (unfinished / "fernet_key").write_text(mode.settings.secrets.fernet_key, encoding="ascii")
+    about = {"mode": mode.name, "taken_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    (unfinished / "about.json").write_text(json.dumps(about), encoding="utf-8")
+    unfinished.rename(folder)
+    size = sum(file.stat().st_size for file in folder.iterdir()) / 1024**2
+    print(f"{shown(folder)}: {size:.1f} MB in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def bring_back(name: str, start: Callable[[], int]) -> int:
+    """Replace the data by a snapshot's, and start again."""
+    folder, mode = _folder(name), current(load_settings())
+    if not (folder / "about.json").exists():
+        names = sorted(file.parent.name for file in folder.parent.glob("[!.]*/about.json"))
+        raise UserError(
+            f"there is no snapshot {name}",
+            f"There are: {', '.join(names) or 'none yet'}.",
+            ("make snapshot NAME=before",),
+        )
+    _check_mode(folder, mode)
+    if input(f"Replace {mode.describe_data()}? Type yes: ") != "yes":
+        print("nothing was changed")
+        return 1
+    mode.bring_back(folder)
+    return start()
+
+
+def _check_mode(folder: Path, mode: Mode) -> None:
+    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    if about["mode"] != mode.name:
+        raise UserError(
+            f"that snapshot was taken with MODE={about['mode']}",
+            f"Now MODE={mode.name} runs, whose PostgreSQL is another version.",
+            (f"In .env:   MODE={about['mode']}   then   make up",),
+        )
+
+
+def _folder(name: str) -> Path:
+    if not NAME.fullmatch(name):
+        raise UserError(
+            f"{name} is no name for a snapshot" if name else "which snapshot?",
+            "A name has letters, digits, dots, - and _.",
+            ("make snapshot NAME=before",),
+        )
+    return LOCAL / "snapshots" / name
