@@ -4,6 +4,7 @@ import io
 import subprocess
 import tarfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -125,8 +126,9 @@ class ContainerMode:
         return True
 
     def parts(self) -> list[Part]:
-        containers = self.compose.containers()
-        return [_part(each) for each in containers if not _has_done_its_work(each)]
+        containers = [each for each in self.compose.containers() if not _has_done_its_work(each)]
+        services = Counter(service_of(each) for each in containers)
+        return [_part(each, numbered=services[service_of(each)] > 1) for each in containers]
 
     def is_prepared(self) -> bool:
         # Until Compose is through, what answers may be a container that it is about to replace.
@@ -169,18 +171,20 @@ class ContainerMode:
             )
 
     def last_lines(self, part: str, count: int = 12) -> str:
-        # Not every part of the native mode is a service here.
-        services = self.compose.ask("config", "--services").split()
-        chosen = [part] if part in services else []
-        said = self.compose.ask("logs", "--no-log-prefix", "--tail", str(count), *chosen)
+        # Of several containers of a service, one is named with its number.
+        service = part if part in self._services() else part.rpartition("-")[0]
+        said = self.compose.ask("logs", "--no-log-prefix", "--tail", str(count), service)
         return "\n".join(f"  {line}" for line in said.splitlines()) or "  (it wrote no log)"
 
+    def _services(self) -> list[str]:
+        return sorted(self.compose.ask("config", "--services").split())
+
     def logs(self, part: str | None, lines: int, *, following: bool) -> int:
-        services = self.compose.ask("config", "--services").split()
+        services = self._services()
         if part and part not in services:
             raise UserError(
                 f"there is no service {part}",
-                f"There are: {', '.join(sorted(services))}.",
+                f"There are: {', '.join(services)}.",
                 ("make logs S=scheduler",),
             )
         follow = ["--follow"] if following else []
@@ -227,13 +231,15 @@ def _has_done_its_work(container: Mapping[str, Any]) -> bool:
     return service_of(container) in ONCE and state["Status"] == "exited" and not state["ExitCode"]
 
 
-def _part(container: Mapping[str, Any]) -> Part:
+def _part(container: Mapping[str, Any], *, numbered: bool) -> Part:
     state = container["State"]
     health = state.get("Health", {}).get("Status", "")
+    name = str(container["Name"]).lstrip("/")
+    number = name.rpartition("-")[2]
     return Part(
-        service_of(container),
+        f"{service_of(container)}-{number}" if numbered else service_of(container),
         health or state["Status"],
-        str(container["Name"]).lstrip("/"),
+        name,
         container["RestartCount"],
         state["Running"] and health in {"", "healthy"},
     )

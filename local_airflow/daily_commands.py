@@ -13,6 +13,12 @@ from local_airflow.user_error import UserError
 
 DATABASES = ("airflow", "warehouse")
 DEBUG_PORT = 5678
+# In one process, a trigger that waits cannot ask the database for its connection, and a deferred
+# task would fail; from a variable it can have it.
+WITH_CONNECTION = (
+    "AIRFLOW_CONN_DBT_CLOUD_DEFAULT=$(python -m include.dbt_cloud.connection --variable)"
+    ' exec "$@"'
+)
 
 
 def shell(command: list[str]) -> int:
@@ -41,20 +47,22 @@ def dag_test(dag_id: str, debug: str) -> int:
     settings = mode.settings
     api = AirflowApi(settings.airflow_url, "admin", settings.admin_password)
     try:
-        file = api.get(f"/api/v2/dags/{dag_id}")["relative_fileloc"]
+        file = api.get(f"/api/v2/dags/{dag_id}")["fileloc"]
     except AirflowApiError as error:
         if error.status == 404:  # noqa: PLR2004 # HTTP's own number
             raise unknown_dag(api, dag_id) from None
         raise
     # Without the file, Airflow would read every DAG first.
-    test = ["airflow", "dags", "test", "--dagfile-path", f"dags/{file}", dag_id]
+    test = ["airflow", "dags", "test", "--dagfile-path", file, dag_id]
+    with_connection = ["bash", "-c", WITH_CONNECTION, "bash"]
     if not port:
-        return mode.run_airflow(test)
+        return mode.run_airflow([*with_connection, *test])
     print(
         f"waiting for a debugger at 127.0.0.1:{port}; VS Code: Run and Debug, DAG in …", flush=True
     )
     listen = ["--listen", f"{mode.listen_on}:{port}", "--wait-for-client"]
-    return mode.run_airflow(["python", "-m", "debugpy", *listen, "-m", *test], ports=[port])
+    debugger = ["python", "-Xfrozen_modules=off", "-m", "debugpy", *listen, "-m"]
+    return mode.run_airflow([*with_connection, *debugger, *test], ports=[port])
 
 
 def _debug_port(debug: str) -> int:

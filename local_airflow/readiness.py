@@ -12,7 +12,7 @@ from local_airflow.trust import tls_context
 from local_airflow.user_error import UserError
 
 
-SECONDS = 180
+SECONDS = 300
 SAMPLE_DAG = "dbt_cloud_job"
 CONNECTION = "dbt_cloud_default"
 COMPONENTS = ("scheduler", "dag_processor", "triggerer")
@@ -41,7 +41,7 @@ def facts(mode: Mode, since: datetime) -> list[Fact]:
     return [
         ("PostgreSQL, with January in the warehouse", "postgres", mode.is_prepared),
         *(local if mode.settings.is_local else []),
-        ("Airflow's four components", "airflow", lambda: components_healthy(api(), since)),
+        ("Airflow's four components", "api-server", lambda: components_healthy(api(), since)),
         (
             "Airflow's API for tasks",
             "api-server",
@@ -75,6 +75,8 @@ def _wait_for(
             why = str(error)
         mode.raise_if_failed()
         if time.monotonic() > deadline:
+            unhealthy = [part.name for part in mode.parts() if not part.is_healthy]
+            guilty = guilty if guilty in unhealthy or not unhealthy else unhealthy[0]
             raise UserError(
                 f"{what} is not ready after {SECONDS} seconds",
                 f"{why}\n{mode.last_lines(guilty)}",

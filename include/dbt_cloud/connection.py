@@ -7,6 +7,7 @@ check `.env` before it starts anything:
 
     python3 -m include.dbt_cloud.connection            the token is masked
     python3 -m include.dbt_cloud.connection --reveal   for a pipe: the token is in the output
+    python3 -m include.dbt_cloud.connection --variable   the same, as AIRFLOW_CONN_… wants it
 """
 
 import argparse
@@ -177,13 +178,17 @@ def _number(settings: Mapping[str, str], name: str) -> int | None:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m include.dbt_cloud.connection")
     parser.add_argument("--reveal", action="store_true", help="print the token, for a pipe")
-    reveal = parser.parse_args(arguments).reveal
+    parser.add_argument("--variable", action="store_true", help="as a variable AIRFLOW_CONN_…")
+    chosen = parser.parse_args(arguments)
     try:
         connection = connection_from(os.environ)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    shown = connection if reveal else replace(connection, token=MASK)
+    if chosen.variable:
+        print(json.dumps(connection.fields()))
+        return 0
+    shown = connection if chosen.reveal else replace(connection, token=MASK)
     print(json.dumps({"connection_id": CONNECTION_ID, **asdict(shown)}))
     return 0
 

@@ -45,6 +45,21 @@ class TestLocal:
 
         assert connection_from({**LOCAL, "DBT_CLOUD_JOB_URL": pasted}).job_id == 77
 
+    def test_address_from_the_browser_is_the_same_server(self):
+        """In containers the browser's localhost is Airflow's local-dbt-cloud."""
+        settings = {
+            "LOCAL_DBT_CLOUD_URL": "https://local-dbt-cloud:8443",
+            "LOCAL_DBT_CLOUD_PUBLIC_URL": "https://localhost:18443",
+            "LOCAL_DBT_CLOUD_TOKEN": "local",
+            "DBT_CLOUD_JOB_URL": (
+                f"https://localhost:18443/deploy/{LOCAL_ACCOUNT_ID}/projects/1/jobs/77"
+            ),
+        }
+
+        connection = connection_from(settings)
+
+        assert (connection.host, connection.job_id) == ("local-dbt-cloud:8443", 77)
+
     def test_foreign_job_without_token_is_refused(self):
         """A job of a real account without a token is never run locally instead."""
         with pytest.raises(SettingsError, match="no token for it"):
