@@ -27,7 +27,7 @@ RUN --mount=type=bind,source=requirements.txt,target=/tmp/locked/requirements.tx
         --constraints /tmp/constraints.txt --requirements requirements.txt debugpy \
     && rm /tmp/constraints.txt
 ENV PYTHONPATH=/opt/airflow
-COPY --chmod=755 container/with-secrets container/is-alive container/worker-is-alive /usr/local/bin/
+COPY --link --chmod=755 container/with-secrets container/is-alive container/worker-is-alive /usr/local/bin/
 ENTRYPOINT ["/usr/bin/dumb-init", "--", "with-secrets", "/entrypoint"]
 
 

@@ -1,4 +1,11 @@
-"""What the tests share: an Airflow home of their own, and a PostgreSQL of their own."""
+"""
+What the tests share: an Airflow home of their own, and a PostgreSQL of their own.
+
+Inside Astro's image (`astro dev pytest`) only what is yours is there to be tested: the DAGs and
+what they share. The rest of this repository, and what its tests need, is not in that image.
+"""
+
+from __future__ import annotations
 
 import atexit
 import os
@@ -10,13 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from tests.local_airflow.native_stack import Stack
 
@@ -24,6 +29,30 @@ from tests.local_airflow.native_stack import Stack
 pytest_plugins = ["local_dbt_cloud.pytest_plugin"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+IN_REPOSITORY = (REPOSITORY / "Makefile").exists()
+
+if IN_REPOSITORY:
+    import psycopg
+    from psycopg import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+YOURS = ("dags/test_every_dag.py", "include", "plugins")
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out what this place cannot run: all but yours in Astro's image; Docker on request."""
+    name = collection_path.relative_to(REPOSITORY / "tests").as_posix()
+    if not IN_REPOSITORY:
+        kept = [*YOURS, *(str(Path(yours).parent) for yours in YOURS)]
+        inside = any(name == yours or name.startswith(f"{yours}/") for yours in YOURS)
+        return None if inside or name in kept else True
+    if name == "docker" and not os.environ.get("RUN_DOCKER_TESTS"):
+        return True
+    return None
+
+
 POSTGRES_PYTHON = REPOSITORY / ".local/postgres/bin/python"
 NOBODY = 65534
 
