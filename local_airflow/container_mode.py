@@ -154,8 +154,10 @@ class ContainerMode:
         if time.monotonic() - self.looked_at < SECONDS_BETWEEN_LOOKS:
             return
         self.looked_at = time.monotonic()
+        # A container that Compose is replacing is unhealthy while it stops: that is no failure.
+        is_settled = self.beginning is None or self.beginning.poll() is not None
         for container in self.compose.containers():
-            why = _why_failed(container)
+            why = _why_failed(container, is_settled=is_settled)
             if why:
                 name = service_of(container)
                 raise UserError(
@@ -245,7 +247,7 @@ def _part(container: Mapping[str, Any], *, numbered: bool) -> Part:
     )
 
 
-def _why_failed(container: Mapping[str, Any]) -> str:
+def _why_failed(container: Mapping[str, Any], *, is_settled: bool) -> str:
     """Say what is wrong with a container that starting cannot mend; empty when nothing is."""
     state = container["State"]
     if state.get("OOMKilled"):
@@ -256,6 +258,6 @@ def _why_failed(container: Mapping[str, Any]) -> str:
     # Two deaths in a row during a start are no accident.
     if container["RestartCount"] > 1:
         return f"died {container['RestartCount']} times at its start"
-    if state.get("Health", {}).get("Status") == "unhealthy":
+    if is_settled and state.get("Health", {}).get("Status") == "unhealthy":
         return "is unhealthy"
     return ""

@@ -19,6 +19,8 @@ PORTS = ("AIRFLOW_PORT", "LOCAL_DBT_CLOUD_PORT", "POSTGRES_PORT")
 SOCKET = Path("/var/run/docker.sock")
 # Whoever runs these tests as root uses the clone as an ordinary user, as people do.
 SOMEBODY = 12345
+# An ordinary user cannot look into root's home, where this Python may be.
+PYTHON = "/usr/bin/python3" if os.geteuid() == 0 else sys.executable
 
 
 def free_port():
@@ -64,9 +66,7 @@ class Clone:
 
     def make(self, *arguments, stdin="", seconds=560):
         """Run what a make target runs; make itself would only be in the way of a time limit."""
-        return self.call(
-            sys.executable, "-m", "local_airflow", *arguments, stdin=stdin, seconds=seconds
-        )
+        return self.call(PYTHON, "-m", "local_airflow", *arguments, stdin=stdin, seconds=seconds)
 
     def call(self, *command, stdin="", seconds=560, **environment):
         return subprocess.run(
@@ -82,7 +82,7 @@ class Clone:
     def begin(self, *arguments):
         """Start a command and leave it to itself."""
         return subprocess.Popen(
-            [sys.executable, "-m", "local_airflow", *arguments],
+            [PYTHON, "-m", "local_airflow", *arguments],
             **self.options({}),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -105,9 +105,10 @@ class Clone:
 
     def remove(self):
         files = ["-f", "docker-compose.yaml", "-f", "compose.celery.yaml"]
-        self.compose(
-            *files, "down", "--volumes", "--remove-orphans", "--timeout", "5", "--rmi", "all"
-        )
+        self.compose(*files, "down", "--volumes", "--remove-orphans", "--timeout", "5")
+        # Not --rmi all: it would take postgres:17 from whoever else uses this engine.
+        built = ("airflow", "airflow-celery", "local-dbt-cloud")
+        self.call("docker", "image", "rm", *(f"{self.project}-{name}" for name in built))
 
     def password(self):
         answer = self.compose("exec", "-T", "api-server", "cat", "passwords.json")

@@ -22,7 +22,8 @@ with DAG("written_by_a_test"):
 SIGNAL = (
     "for process in /proc/[0-9]*; do"
     " if tr '\\0' ' ' <$process/cmdline 2>/dev/null | grep -q 'airflow'; then"
-    " [ $process = /proc/1 ] || [ $process = /proc/$$ ] || kill -{} ${{process#/proc/}} 2>/dev/null; fi; done; true"
+    " [ $process = /proc/1 ] || [ $process = /proc/$$ ]"
+    " || kill -{} ${{process#/proc/}} 2>/dev/null; fi; done; true"
 )
 
 
@@ -222,6 +223,9 @@ class TestHealth:
     def test_a_component_that_hangs_is_unhealthy(self, stack, containers):
         """A process that is alive and does nothing is named by `make status`, and may come back."""
         names = {*BEATING, "api-server"}
+        wait_until(
+            lambda: all(health(containers[name]) == "healthy" for name in names), 120, "health"
+        )
         for name in names:
             signal(containers[name], "STOP")
         try:
