@@ -16,8 +16,7 @@ DEBUG_PORT = 5678
 # In one process, a trigger that waits cannot ask the database for its connection, and a deferred
 # task would fail; from a variable it can have it.
 WITH_CONNECTION = (
-    "AIRFLOW_CONN_DBT_CLOUD_DEFAULT=$(python -m include.dbt_cloud.connection --variable)"
-    ' exec "$@"'
+    'AIRFLOW_CONN_DBT_CLOUD_DEFAULT=$(python -m include.dbt_cloud.connection --variable) exec "$@"'
 )
 
 

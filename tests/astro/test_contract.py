@@ -120,7 +120,9 @@ class TestIntegrityTest:
 
     def test_broken_dag_fails_unless_excused(self, project):
         """A file that does not import fails, and passes once the exceptions file names it."""
-        (project / "dags" / "broken.py").write_text("from airflow.sdk import dag\nimport no_such_package\n")
+        (project / "dags" / "broken.py").write_text(
+            "from airflow.sdk import dag\nimport no_such_package\n"
+        )
         refused = self.parse(project)
         assert refused.returncode == 1
         assert "no_such_package" in refused.stdout
