@@ -17,7 +17,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from local_airflow.folders import LOCAL, shown
+from local_airflow.folders import shown, state_folders
 from local_airflow.mode import Mode
 from local_airflow.modes import current
 from local_airflow.settings import load_settings
@@ -94,4 +94,4 @@ def _folder(name: str) -> Path:
             "A name has letters, digits, dots, - and _.",
             ("make snapshot NAME=before",),
         )
-    return LOCAL / "snapshots" / name
+    return state_folders().root.parent / "snapshots" / name

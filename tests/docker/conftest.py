@@ -4,25 +4,13 @@ Tests against real containers. `make test-docker` runs them; they fail where no 
 Every stack is started from a clone in a folder of its own, as an ordinary user.
 """
 
-import importlib.util
-import sys
 import tempfile
 from pathlib import Path
 
 import docker
 import pytest
 
-
-def _load(name):
-    # The tests are collected with importlib, so that a module beside this one has to be loaded so.
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-clone_module = _load("clone")
+from tests.docker.clone import Clone, new_name
 
 
 @pytest.fixture(scope="session")
@@ -40,10 +28,10 @@ def make_clone(engine):
         clones = []
 
         def make(what, parent="", name="", **settings):
-            place = Path(folder) / parent / (name or clone_module.new_name(what))
+            place = Path(folder) / parent / (name or new_name(what))
             place.mkdir(parents=True)
             place.parent.chmod(0o755)
-            clones.append(clone_module.Clone(place, **settings))
+            clones.append(Clone(place, **settings))
             return clones[-1]
 
         yield make

@@ -9,7 +9,8 @@ from urllib.request import urlopen
 import docker
 import pytest
 import yaml
-from clone import ROOT, wait_until
+
+from tests.docker.clone import ROOT, wait_until
 
 
 LABEL = "io.astronomer.docker.runtime.version"

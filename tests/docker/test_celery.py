@@ -3,7 +3,8 @@
 from collections import Counter
 
 import pytest
-from clone import knows, wait_until
+
+from tests.docker.clone import knows, wait_until
 
 
 DAG_RUNS = 30

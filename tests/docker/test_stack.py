@@ -6,7 +6,8 @@ import time
 
 import docker
 import pytest
-from clone import ROOT, SOMEBODY, free_port, knows, wait_until
+
+from tests.docker.clone import ROOT, SOMEBODY, free_port, knows, wait_until
 
 
 RUNNING = {"api-server", "scheduler", "dag-processor", "triggerer", "local-dbt-cloud", "postgres"}

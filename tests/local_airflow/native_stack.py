@@ -33,16 +33,17 @@ class Stack:
         self.write()
 
     def write(self, *lines, **ports):
-        settings = {**self.ports, **ports}
+        settings = {"MODE": "native", **self.ports, **ports}
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
         self.env_file.write_text(text + "".join(f"{line}\n" for line in lines))
 
-    def make(self, *arguments, **more):
+    def make(self, *arguments, stdin=None, **more):
         """Run a command; `more` is added to its process environment."""
         return subprocess.run(
             [sys.executable, "-m", "local_airflow", *arguments],
             cwd=ROOT,
             env=self.process_environment(**more),
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,

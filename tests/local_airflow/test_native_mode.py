@@ -71,7 +71,6 @@ def test_taken_port_is_named_and_nothing_is_started(stack):
     ("line", "words"),
     [
         ("export A=1", "cannot be read"),
-        ("MODE=docker", "MODE=docker"),
         ("DBT_CLOUD_API_TOKEN=x", "does not say which job"),
     ],
 )
