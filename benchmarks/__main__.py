@@ -18,6 +18,7 @@ from local_airflow.dag_run import follow, trigger
 from local_airflow.dbt_cloud_api import DbtCloudApi
 from local_airflow.dbt_cloud_connection import read_connection
 from local_airflow.endpoints import AirflowApi, AirflowApiError, load_settings
+from local_airflow.modes import current
 from local_airflow.proof import gather
 
 
@@ -35,7 +36,7 @@ with DAG("benchmark_edit", tags=["{tag}"]):
 
 def overhead_of_airflow(api: AirflowApi) -> Iterator[float]:
     """Time the dag_run less the dbt Cloud run: what Airflow adds, in seconds."""
-    settings = load_settings()
+    settings = current(load_settings()).settings
     dbt_cloud = DbtCloudApi.of(read_connection(settings), settings)
     for _ in range(GOES):
         dag_run = trigger(api, DAG_ID)
@@ -88,11 +89,13 @@ def _show(what: str, figures: list[float], promised: str) -> None:
 
 
 def main() -> None:
-    settings = load_settings()
+    settings = current(load_settings()).settings
     api = AirflowApi(settings.airflow_url, "admin", settings.admin_password)
     print(f"{GOES} goes each, {os.cpu_count()} cores\n")
+    # In containers nothing runs from here, and `docker stats` has the figures.
     memory = proportional_memory(Path.cwd())
-    print(f"{'memory of the whole stack, idle (PSS)':<44} {sum(memory.values()):6.0f} MB")
+    if memory:
+        print(f"{'memory of the whole stack, idle (PSS)':<44} {sum(memory.values()):6.0f} MB")
     for name, megabytes in sorted(memory.items(), key=lambda item: -item[1]):
         print(f"    {name:<40} {megabytes:6.0f} MB")
     _show("a change to a DAG file until it is visible", list(edit_until_visible(api)), "<= 5 s")

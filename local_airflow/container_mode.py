@@ -39,6 +39,9 @@ class ContainerMode:
 
     @property
     def settings(self) -> Settings:
+        # While Compose is at it, the service `secrets` may be in the middle of its work.
+        if self._is_beginning():
+            return self.described
         try:
             return self._told_settings
         except UserError:
@@ -56,6 +59,8 @@ class ContainerMode:
                 for member in files
                 if member.isfile()
             }
+        if not texts.keys() >= {"bundle.pem", *Secrets.__dataclass_fields__}:
+            raise UserError("the stack has no secrets yet", "It was never started.", ("make up",))
         self.folders.create()
         (self.folders.tls / "bundle.pem").write_text(texts.pop("bundle.pem"), encoding="ascii")
         return replace(self.described, folders=self.folders, secrets=Secrets(**texts))
@@ -116,8 +121,11 @@ class ContainerMode:
                 log, "up", "--detach", "--no-build", "--remove-orphans", *without
             )
 
+    def _is_beginning(self) -> bool:
+        return self.beginning is not None and self.beginning.poll() is None
+
     def stop(self) -> bool:
-        if self.beginning and self.beginning.poll() is None:
+        if self.beginning and self._is_beginning():
             self.beginning.terminate()
             self.beginning.wait()
         if not self.compose.containers():
@@ -132,7 +140,7 @@ class ContainerMode:
 
     def is_prepared(self) -> bool:
         # Until Compose is through, what answers may be a container that it is about to replace.
-        if self.beginning and self.beginning.poll() is None:
+        if self._is_beginning():
             return False
         ended = [service_of(each) for each in self.compose.containers() if _has_done_its_work(each)]
         return set(ended) >= set(ONCE)
@@ -155,7 +163,7 @@ class ContainerMode:
             return
         self.looked_at = time.monotonic()
         # A container that Compose is replacing is unhealthy while it stops: that is no failure.
-        is_settled = self.beginning is None or self.beginning.poll() is not None
+        is_settled = not self._is_beginning()
         for container in self.compose.containers():
             why = _why_failed(container, is_settled=is_settled)
             if why:

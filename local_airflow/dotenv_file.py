@@ -27,6 +27,8 @@ KNOWN = {
     "POSTGRES_PORT": "5433",
     "MODE": "",
 }
+# Compose reads these itself.
+COMPOSE_SETTING = re.compile(r"COMPOSE_[A-Z_]+|AIRFLOW_UID")
 AIRFLOW_SETTING = re.compile(r"AIRFLOW__[A-Z0-9_]+?__[A-Z0-9_]+")
 # For the profiles of jobs in the local dbt Cloud, which name what they read.
 DBT_VARIABLE = re.compile(r"DBT_ENV_[A-Z0-9_]+")
@@ -125,7 +127,8 @@ def unknown_settings(settings: Mapping[str, str]) -> list[str]:
     """Give one sentence for every setting that nobody will read, with the name that is close."""
     sentences = []
     for key in settings:
-        if key in KNOWN or AIRFLOW_SETTING.fullmatch(key) or DBT_VARIABLE.fullmatch(key):
+        others = (AIRFLOW_SETTING, DBT_VARIABLE, COMPOSE_SETTING)
+        if key in KNOWN or any(pattern.fullmatch(key) for pattern in others):
             continue
         close = get_close_matches(key.upper(), KNOWN, n=1)
         meant = f"; did you mean {close[0]}?" if close else ""

@@ -12,6 +12,10 @@ from tests.docker.clone import ROOT, SOMEBODY, free_port, knows, wait_until
 
 RUNNING = {"api-server", "scheduler", "dag-processor", "triggerer", "local-dbt-cloud", "postgres"}
 BEATING = {"scheduler", "dag-processor", "triggerer"}
+ACCOUNT = (
+    "DBT_CLOUD_JOB_URL=https://ab123.us1.dbt.com/deploy/1/projects/2/jobs/3",
+    "DBT_CLOUD_API_TOKEN=dbtc_token",
+)
 DAG = '''"""Written by a test."""
 from airflow.sdk import DAG
 
@@ -292,6 +296,25 @@ class TestStopAndStart:
         assert stack.api().get("/api/v2/dags/dbt_cloud_job/dagRuns")["total_entries"] == before
         assert stack.make("up").returncode == 0
 
+    def test_edit_of_env_moves_to_the_account_and_back(self, engine, stack):
+        """A token in .env and `make up`: the connection is the account's, nothing local is left."""
+        stack.write_settings(*ACCOUNT)
+        assert stack.make("up").returncode == 0
+        account = stack.api().get("/api/v2/connections/dbt_cloud_default")
+        label = {"label": f"com.docker.compose.project={stack.project}"}
+        services = {
+            each.labels["com.docker.compose.service"]
+            for each in engine.containers.list(filters=label)
+        }
+        stack.write_settings()
+        back = stack.make("up")
+
+        assert (account["host"], account["login"]) == ("ab123.us1.dbt.com", "1")
+        assert services == RUNNING - {"local-dbt-cloud"}
+        assert back.returncode == 0, back.stderr
+        local = stack.api().get("/api/v2/connections/dbt_cloud_default")
+        assert local["host"] == "local-dbt-cloud:8443"
+
     def test_every_file_is_still_its_owners(self, stack):
         """After all of the above, no file in the clone belongs to root."""
         foreign = [
@@ -358,31 +381,26 @@ class TestRefusals:
 
 
 class TestLayers:
-    @pytest.fixture(scope="class")
-    def build(self, engine, make_clone):
-        """Build the Airflow image of a clone, and give its layers."""
+    def test_edits_rebuild_little(self, engine, make_clone):
+        """An edit of a DAG rebuilds nothing, an edit of requirements.txt one layer."""
         clone = make_clone("layers")
 
-        def layers():
+        def build():
             done = clone.compose("build", "migrate")
             assert done.returncode == 0, done.stderr
-            return clone, engine.images.get(f"{clone.project}-airflow").attrs["RootFS"]["Layers"]
+            return engine.images.get(f"{clone.project}-airflow").attrs["RootFS"]["Layers"]
 
-        return layers
-
-    def test_edits_rebuild_little(self, build):
-        """An edit of a DAG rebuilds nothing, an edit of requirements.txt one layer."""
-        clone, first = build()
+        first = build()
         dag = clone.folder / "dags" / "dbt_cloud_job.py"
         dag.write_text(dag.read_text() + "\n")
-        assert build()[1] == first
+        assert build() == first
 
         requirements = clone.folder / "requirements.txt"
         requirements.write_text(requirements.read_text() + "# edited\n")
-        second = build()[1]
+        second = build()
 
         assert len(second) == len(first)
-        assert sum(a != b for a, b in zip(first, second, strict=True)) <= 1
+        assert sum(a != b for a, b in zip(first, second, strict=True)) == 1
 
 
 def test_the_sdk_is_the_public_one():
