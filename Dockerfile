@@ -16,6 +16,8 @@ FROM apache/airflow:slim-3.3.2-python3.13 AS airflow
 # Compiled once here, or every process compiles Airflow anew: 6 s instead of 2.
 # Templates that are no Python fail, which is none of our business.
 RUN python -m compileall -q -j 0 "$VIRTUAL_ENV/lib" || true
+COPY --chmod=755 container/with-secrets container/is-alive container/worker-is-alive /usr/local/bin/
+# Last, so that an edit of requirements.txt rebuilds this layer and no other.
 RUN --mount=type=bind,source=requirements.txt,target=/tmp/locked/requirements.txt \
     --mount=type=bind,source=requirements/airflow.lock,target=/tmp/locked/airflow.lock \
     --mount=type=bind,source=container/image_constraints.py,target=/tmp/locked/image_constraints.py \
@@ -27,7 +29,6 @@ RUN --mount=type=bind,source=requirements.txt,target=/tmp/locked/requirements.tx
         --constraints /tmp/constraints.txt --requirements requirements.txt debugpy \
     && rm /tmp/constraints.txt
 ENV PYTHONPATH=/opt/airflow
-COPY --link --chmod=755 container/with-secrets container/is-alive container/worker-is-alive /usr/local/bin/
 ENTRYPOINT ["/usr/bin/dumb-init", "--", "with-secrets", "/entrypoint"]
 
 

@@ -22,6 +22,7 @@ from local_airflow.user_error import UserError
 
 ONCE = ("secrets", "migrate", "ingestion")
 SECONDS_BETWEEN_LOOKS = 1.5
+HOPELESS = 10
 
 
 class ContainerMode:
@@ -266,6 +267,7 @@ def _why_failed(container: Mapping[str, Any], *, is_settled: bool) -> str:
     # Two deaths in a row during a start are no accident.
     if container["RestartCount"] > 1:
         return f"died {container['RestartCount']} times at its start"
-    if is_settled and state.get("Health", {}).get("Status") == "unhealthy":
+    # One that is slow on a busy machine fails some checks in a row, and comes round.
+    if is_settled and state.get("Health", {}).get("FailingStreak", 0) >= HOPELESS:
         return "is unhealthy"
     return ""

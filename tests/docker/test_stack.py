@@ -5,7 +5,6 @@ import socket
 import time
 
 import docker
-import pytest
 
 from tests.docker.clone import ROOT, SOMEBODY, free_port, knows, wait_until
 
