@@ -139,7 +139,7 @@ test: dev ## Run the tests; TESTS=tests/include for some of them
 
 .PHONY: test-docker
 test-docker: dev ## Run the tests that need a Docker engine: images, the stack, Celery, Astro
-	@RUN_DOCKER_TESTS=1 .local/dev/bin/python -m pytest tests/docker
+	@RUN_DOCKER_TESTS=1 PYTEST_TIMEOUT=1200 .local/dev/bin/python -m pytest tests/docker --durations=8
 
 .PHONY: check
 check: dev ## Check format, lint and types
