@@ -99,14 +99,12 @@ def test_deferring_to_the_environment(server, production):
     assert run["status"] == 10, run["status_message"]
 
 
-def test_nothing_to_defer_to(make_server, warehouse):
-    """Before the other job's first good run, a job that defers runs like any other."""
-    jobs = (
-        job(JOB, "Production", "dbt build"),
-        job(OTHER_JOB, "Deferring", "dbt run", deferring_job_definition_id=JOB),
-    )
-    server = make_server(declare(*jobs), dbt=REAL_DBT, **warehouse.environment()).start()
-    run = server.finish(server.trigger(OTHER_JOB)["id"])
+def test_deferring_to_itself(make_server, warehouse):
+    """The first run of such a job defers to nothing, every other to the good run before it."""
+    itself = job(JOB, "Itself", "dbt run", deferring_job_definition_id=JOB)
+    server = make_server(declare(itself), dbt=REAL_DBT, **warehouse.environment()).start()
+    first, second = (server.finish(server.trigger()["id"]) for _ in range(2))
     server.stop()
 
-    assert (run["status"], run["deferring_run_id"]) == (10, None)
+    assert [run["status"] for run in (first, second)] == [10, 10]
+    assert [run["deferring_run_id"] for run in (first, second)] == [None, first["id"]]
