@@ -11,17 +11,19 @@ What a run has on disk: the copy of its project, its profile, its logs and its a
         artifacts/<index>/  what that step wrote to target/
 """
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
 
 LEFT_BEHIND = shutil.ignore_patterns("target", "logs", "dbt_packages", ".git", ".user.yml")
 PROFILE = "user"
+BLOCK = 65536
 PARSED = "partial_parse.msgpack"
 
 
@@ -133,9 +135,20 @@ class RunFolder:
 def read_log(path: Path, last_lines: int | None = None) -> str:
     """The text so far; empty when nothing has been written."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        with path.open("rb") as log:
+            content = log.read() if last_lines is None else read_end(log, last_lines)
     except FileNotFoundError:
         return ""
-    if last_lines is None:
-        return text
-    return "".join(text.splitlines(keepends=True)[-last_lines:])
+    return content.decode("utf-8", errors="replace")
+
+
+def read_end(log: BinaryIO, lines: int) -> bytes:
+    """The last lines, without reading all of a log that may be long and is asked for often."""
+    content, place = b"", log.seek(0, os.SEEK_END)
+    # One more, as the first of them may have begun further up.
+    while place > 0 and content.count(b"\n") <= lines:
+        start = max(place - BLOCK, 0)
+        log.seek(start)
+        content = log.read(place - start) + content
+        place = start
+    return b"".join(content.splitlines(keepends=True)[-lines:])
