@@ -155,8 +155,9 @@ format: dev ## Put the code into its format
 	@.local/dev/bin/ruff check --fix .
 
 .PHONY: docs
-docs: dev ## Write docs/supported_endpoints.md anew; runs the tests that prove it
-	@.local/dev/bin/python -m pytest -q tests/local_dbt_cloud --deselect tests/local_dbt_cloud/test_supported_endpoints.py
+docs: dev ## Write docs/supported_endpoints.md anew; TESTS=… for the tests of what is new
+	@.local/dev/bin/python -m pytest -q $(if $(filter tests,$(TESTS)),tests/local_dbt_cloud,$(TESTS)) \
+		--deselect tests/local_dbt_cloud/test_supported_endpoints.py
 	@.local/dev/bin/python -m tests.local_dbt_cloud.supported_endpoints
 
 .PHONY: bench
