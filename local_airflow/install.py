@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from local_airflow.folders import LOCAL, ROOT
@@ -17,18 +19,56 @@ from local_airflow.user_error import UserError
 UV_VERSION = "0.13.9"
 TO_RUN = ("tools", "postgres", "local-dbt-cloud", "dbt", "airflow")
 NEEDED_MEGABYTES = 1500
+LOCK_OPTIONS = (
+    *("--universal", "--generate-hashes", "--upgrade", "--no-header", "--quiet"),
+    *("--no-emit-index-url", "--no-emit-find-links"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """
+    A folder below .local/, the lock file that says what is in it, and the Python it begins with.
+
+    Compiling everything ahead pays where many processes start; where one imports a small part,
+    Python compiles that part by itself.
+    """
+
+    name: str
+    lock: Path
+    python: str = sys.executable
+    compiled: bool = True
+
+    @property
+    def folder(self) -> Path:
+        return LOCAL / self.name
+
+    def stamp(self) -> str:
+        lock = hashlib.sha256(self.lock.read_bytes()).hexdigest()
+        # A moved clone has the wrong paths in its programs.
+        text = f"{sys.version}\n{LOCAL}\n{lock}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def install(names: tuple[str, ...]) -> int:
-    missing = [name for name in names if not is_installed(name)]
+    lock_files = ROOT / "requirements"
+    install_environments(Environment(name, lock_files / f"{name}.lock") for name in names)
+    return 0
+
+
+def is_installed(name: str) -> bool:
+    return _is_installed(Environment(name, ROOT / "requirements" / f"{name}.lock"))
+
+
+def install_environments(environments: Iterable[Environment]) -> None:
+    missing = [each for each in environments if not _is_installed(each)]
     if not missing:
-        return 0
+        return
     LOCAL.mkdir(exist_ok=True)
     check_space(LOCAL, NEEDED_MEGABYTES, "The environments need")
     uv = find_uv()
-    for name in missing:
-        _install(uv, name)
-    return 0
+    for each in missing:
+        _install(uv, each)
 
 
 def check_space(folder: Path, megabytes: int, who_needs: str) -> None:
@@ -42,34 +82,28 @@ def check_space(folder: Path, megabytes: int, who_needs: str) -> None:
         )
 
 
-def _stamp(name: str) -> str:
-    lock = (ROOT / "requirements" / f"{name}.lock").read_bytes()
-    # A moved clone has the wrong paths in its programs.
-    text = f"{sys.version}\n{LOCAL}\n{hashlib.sha256(lock).hexdigest()}"
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def is_installed(name: str) -> bool:
+def _is_installed(environment: Environment) -> bool:
     try:
-        return (LOCAL / name / "installed").read_text() == _stamp(name)
+        return (environment.folder / "installed").read_text() == environment.stamp()
     except OSError:
         return False
 
 
-def _install(uv: str, name: str) -> None:
+def _install(uv: str, environment: Environment) -> None:
     started = time.monotonic()
-    print(f"installing .local/{name} …", end="", flush=True)
-    _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(LOCAL / name)])
-    lock = ROOT / "requirements" / f"{name}.lock"
-    target = str(LOCAL / name / "bin" / "python")
-    _run(
+    print(f"installing .local/{environment.name} …", end="", flush=True)
+    folder = environment.folder
+    run_uv([uv, "venv", "--quiet", "--clear", "--python", environment.python, str(folder)])
+    compiled = ["--compile-bytecode"] if environment.compiled else []
+    run_uv(
         [
-            *(uv, "pip", "install", "--quiet", "--compile-bytecode", "--require-hashes"),
-            *("--python", target, "--requirements", str(lock)),
+            *(uv, "pip", "install", "--quiet", "--require-hashes", *compiled),
+            *("--python", str(folder / "bin" / "python")),
+            *("--requirements", str(environment.lock)),
         ]
     )
     # Written last: without it, an interrupted installation is begun again.
-    (LOCAL / name / "installed").write_text(_stamp(name))
+    (folder / "installed").write_text(environment.stamp())
     print(f" {time.monotonic() - started:.0f} s", flush=True)
 
 
@@ -80,8 +114,8 @@ def find_uv() -> str:
     if found:
         return found
     print("fetching uv with pip …", flush=True)
-    _run([sys.executable, "-m", "venv", "--clear", str(LOCAL / "uv")])
-    _run(
+    run_uv([sys.executable, "-m", "venv", "--clear", str(LOCAL / "uv")])
+    run_uv(
         [
             str(LOCAL / "uv" / "bin" / "python"),
             "-m",
@@ -94,7 +128,7 @@ def find_uv() -> str:
     return str(own)
 
 
-def _run(command: list[str]) -> None:
+def run_uv(command: list[str]) -> None:
     environment = {key: value for key, value in os.environ.items() if key not in DROPPED}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -110,8 +144,7 @@ def _run(command: list[str]) -> None:
 def lock() -> int:
     """Write requirements/*.lock anew from requirements.txt and pyproject.toml's groups."""
     uv = find_uv()
-    options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--upgrade"]
-    options += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "--quiet"]
+    options = [*LOCK_OPTIONS, "--python-version", "3.11"]
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     airflow = ["requirements.txt", "--group", "pyproject.toml:airflow"]
     # The tests must see the very Airflow that runs, and Celery must not change it.
@@ -119,6 +152,6 @@ def lock() -> int:
     also = {"airflow": ["requirements.txt"], "celery": same, "dev": [*same, *airflow]}
     for group in pyproject["dependency-groups"]:
         source = [*also.get(group, []), "--group", f"pyproject.toml:{group}"]
-        _run([uv, "pip", "compile", *options, *source, "-o", f"requirements/{group}.lock"])
+        run_uv([uv, "pip", "compile", *options, *source, "-o", f"requirements/{group}.lock"])
         print(f"wrote requirements/{group}.lock")
     return 0

@@ -1,0 +1,77 @@
+"""Runs the checks of one client, inside its environment, and reads what became of each."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from local_airflow.install import Environment
+from tests.clients.clients import FOLDER, Client
+
+
+SECONDS = 240
+
+
+@dataclass(frozen=True)
+class Report:
+    """What went wrong in each check, by its name; None where nothing did."""
+
+    failures: dict[str, str | None]
+    output: str
+
+    def failure(self, check: str) -> str | None:
+        return self.failures.get(check, f"it did not run:\n{self.output}")
+
+
+def run_checks(
+    client: Client, environment: Environment, facts: dict[str, Any], folder: Path
+) -> Report:
+    """One process for all checks of a client: importing the client takes longest."""
+    results = folder / "results.xml"
+    command = [
+        *(environment.folder / "bin/python", "-m", "pytest", "-c", FOLDER / "checks.ini"),
+        *("--rootdir", FOLDER, "--basetemp", folder / "temporary", f"--junitxml={results}"),
+        *client.check_files,
+    ]
+    done = subprocess.run(
+        command,
+        # Not the repository: what is there would hide packages of the client's.
+        cwd=folder,
+        env=process_env(environment, facts, folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+    failures = read_results(results) if results.exists() else {}
+    return Report(failures, done.stdout[-20000:])
+
+
+def process_env(environment: Environment, facts: dict[str, Any], folder: Path) -> dict[str, str]:
+    """As in a terminal of somebody who uses this client, and nothing of who runs the tests."""
+    kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ") if name in os.environ}
+    return kept | {
+        "PATH": f"{environment.folder / 'bin'}:{os.environ['PATH']}",
+        "HOME": str(folder),
+        "PYTHONPATH": str(FOLDER / "in_client"),
+        "REQUESTS_CA_BUNDLE": facts["bundle"],
+        "SSL_CERT_FILE": facts["bundle"],
+        "SEEDED_DBT_CLOUD": json.dumps(facts),
+    }
+
+
+def read_results(path: Path) -> dict[str, str | None]:
+    """A check with parameters has failed when it failed with any; one that was skipped, too."""
+    found: dict[str, str | None] = {}
+    for case in ET.parse(path).iter("testcase"):  # noqa: S314 - pytest has just written it
+        # The class name is checks.<client>.<file>, and a class, if there is one.
+        file = case.get("classname", "").split(".")[2]
+        name = f"{file}.{case.get('name', '').partition('[')[0]}"
+        wrong = [*case.findall("failure"), *case.findall("error"), *case.findall("skipped")]
+        text = "\n".join(each.text or each.get("message") or each.tag for each in wrong)
+        found[name] = "\n".join(filter(None, [found.get(name), text])) or None
+    return found

@@ -1,0 +1,62 @@
+"""The server that all clients share, and the outcome of each client's checks."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import pytest
+
+from local_airflow.user_error import UserError
+from tests.clients.check_process import Report, run_checks
+from tests.clients.clients import CLIENTS, Client
+from tests.clients.environments import install_client
+from tests.clients.seeded_server import SeededServer, prepare_server, seed
+
+
+NOT_INSTALLABLE = pytest.StashKey[dict[str, str]]()
+
+
+@pytest.fixture(scope="session")
+def seeded_server(tmp_path_factory, warehouse) -> Iterator[SeededServer]:
+    """A local dbt Cloud that holds a good run, a failed one and a cancelled one."""
+    server = prepare_server(tmp_path_factory.mktemp("clients"), warehouse.environment()).start()
+    try:
+        yield seed(server)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def report_of(
+    seeded_server, tmp_path_factory, pytestconfig
+) -> Callable[[Client], Report]:
+    """Install a client and run its checks, once; answer what became of them."""
+    refused = pytestconfig.stash.setdefault(NOT_INSTALLABLE, {})
+    terminal = pytestconfig.pluginmanager.getplugin("capturemanager")
+
+    @cache
+    def report(client: Client) -> Report:
+        try:
+            with terminal.global_and_fixture_disabled():
+                environment = install_client(client)
+        except UserError as error:
+            refused[client.title] = str(error)
+            return Report({}, f"error: {error}")
+        folder = tmp_path_factory.mktemp(client.title)
+        return run_checks(client, environment, seeded_server.facts, folder)
+
+    return report
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test for each check of each client, so that each has a name and a result of its own."""
+    if {"client", "check"} <= set(metafunc.fixturenames):
+        cases = [(client, check) for client in CLIENTS for check in client.checks]
+        ids = [f"{client.title}-{check.replace('test_', '')}" for client, check in cases]
+        metafunc.parametrize(("client", "check"), cases, ids=ids)
+
+
+def pytest_terminal_summary(terminalreporter, config) -> None:
+    """Name what could not be installed, whatever else the summary shows."""
+    for name, reason in config.stash.get(NOT_INSTALLABLE, {}).items():
+        terminalreporter.section(f"not installable: {name}", red=True)
+        terminalreporter.line(f"error: {reason}")

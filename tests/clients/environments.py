@@ -1,0 +1,72 @@
+"""Builds the environment of a client under `.local/clients/`, with a Python that it accepts."""
+
+import glob
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from local_airflow.install import LOCK_OPTIONS, Environment, find_uv, install_environments, run_uv
+from local_airflow.user_error import UserError
+from tests.clients.clients import CLIENTS, Client
+
+
+HIGHEST = (3, 13)
+
+
+def install_client(client: Client) -> Environment:
+    """Raise `UserError` when the client cannot be installed here."""
+    environment = Environment(
+        f"clients/{client.title}", client.lock, python=choose_python(client), compiled=False
+    )
+    try:
+        install_environments([environment])
+    except UserError as error:
+        raise UserError(
+            f"the client {client.title} cannot be installed: {error.problem}",
+            error.cause,
+            error.remedies,
+        ) from None
+    return environment
+
+
+def lock_clients() -> None:
+    """Write requirements/<client>.lock anew from requirements/<client>.in."""
+    for client in CLIENTS:
+        options = [*LOCK_OPTIONS, "--python-version", client.python]
+        run_uv(
+            [
+                *(find_uv(), "pip", "compile", *options),
+                *(os.path.relpath(client.requirements), "-o", os.path.relpath(client.lock)),
+            ]
+        )
+        print(f"wrote {os.path.relpath(client.lock)}")
+
+
+def choose_python(client: Client) -> str:
+    """
+    The one that runs the tests, where the client accepts it, or another one of this machine.
+
+    When there is none, uv is asked for one: it may be allowed to download it.
+    """
+    lowest = tuple(int(part) for part in client.python.split("."))
+    if sys.version_info[:2] >= lowest:
+        return sys.executable
+    for candidate in candidates(lowest):
+        if runs(candidate):
+            return candidate
+    return client.python
+
+
+def candidates(lowest: tuple[int, ...]) -> Iterator[str]:
+    pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
+    for minor in range(HIGHEST[1], lowest[1] - 1, -1):
+        yield from filter(None, [shutil.which(f"python3.{minor}")])
+        yield from sorted(glob.glob(f"{pyenv}/versions/3.{minor}.*/bin/python"), reverse=True)
+
+
+def runs(python: str) -> bool:
+    """Whether it is more than a name: pyenv puts names on PATH that lead nowhere."""
+    command = [python, "-c", "import ssl, sqlite3, venv"]
+    return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0

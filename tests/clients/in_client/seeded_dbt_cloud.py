@@ -1,0 +1,126 @@
+"""
+What a check in a client's environment may ask for: where the local dbt Cloud is, what it holds.
+
+Runs in every client's environment, so it needs pytest and nothing else.
+"""
+
+import json
+import os
+import ssl
+import subprocess
+import time
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class SeededDbtCloud:
+    """
+    The server that all checks share.
+
+    `jobs` are ids by name. `runs` are finished runs by how they ended: `success` (real dbt, with
+    docs), `error` (real dbt, its second command failed) and `cancelled`.
+    """
+
+    url: str
+    host: str
+    token: str
+    bundle: str
+    account: int
+    project: int
+    environment: int
+    schema: str
+    jobs: dict[str, int]
+    runs: dict[str, int]
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """A request below the root, `path` beginning with /; answers the JSON."""
+        request = urllib.request.Request(
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Token {self.token}", "Content-Type": "application/json"},
+        )
+        context = ssl.create_default_context(cafile=self.bundle)
+        with urllib.request.urlopen(request, context=context, timeout=30) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def api(self, method: str, path: str, body: Any = None) -> Any:
+        """The `data` of a request to the API, `path` beginning with v2 or v3."""
+        version, _, rest = path.partition("/")
+        return self.call(method, f"/api/{version}/accounts/{self.account}/{rest}", body)["data"]
+
+    def run(self, run_id: int) -> dict[str, Any]:
+        return self.api("GET", f"v2/runs/{run_id}/?include_related=run_steps,trigger,job")
+
+    def trigger(self, job: str, **body: Any) -> int:
+        path = f"v2/jobs/{self.jobs[job]}/run/"
+        return self.api("POST", path, {"cause": "a check", **body})["id"]
+
+    def finish(self, run_id: int) -> dict[str, Any]:
+        """The run, once it has ended."""
+        return self.wait(run_id, lambda run: run["is_complete"])
+
+    def wait(self, run_id: int, until: Any) -> dict[str, Any]:
+        deadline = time.monotonic() + 60
+        while not until(run := self.run(run_id)):
+            assert time.monotonic() < deadline, f"run {run_id} is still {run['status_humanized']}"
+            time.sleep(0.05)
+        return run
+
+    def next_run_ends(self, end: str, job: str, **more: Any) -> None:
+        """Decide how the next run of a job ends: success, error, cancelled or timeout."""
+        self.call("POST", "/_local/runs/next/", {"end": end, "job_id": self.jobs[job], **more})
+
+    def hold(self, stage: str | None) -> None:
+        """Hold all runs where they are: `queued`, `running`; None lets them go."""
+        self.call("POST", "/_local/pace/", {"hold": stage})
+
+
+@pytest.fixture(scope="session")
+def dbt_cloud() -> SeededDbtCloud:
+    """The local dbt Cloud, seeded."""
+    return SeededDbtCloud(**json.loads(os.environ["SEEDED_DBT_CLOUD"]))
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """A program of the client's, with what it reads from the process environment."""
+
+    program: str
+    process_env: dict[str, str]
+
+    def __call__(self, *arguments: Any, code: int = 0, **more: str) -> str:
+        """Call it as in a terminal; answer all that it printed."""
+        done = subprocess.run(
+            [self.program, *map(str, arguments)],
+            env=os.environ | self.process_env | more,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == code, done.stdout
+        return done.stdout
+
+    def json(self, *arguments: Any, code: int = 0) -> Any:
+        """Call it; answer the JSON with which its output begins."""
+        text = self(*arguments, code=code)
+        return json.JSONDecoder().raw_decode(text[text.index("{") :])[0]
+
+
+@pytest.fixture
+def held_run(dbt_cloud):
+    """The id of a run that is in progress and goes on only when it is cancelled or let go."""
+    dbt_cloud.hold("running")
+    run_id = dbt_cloud.trigger("Hold")
+    dbt_cloud.wait(run_id, lambda run: run["status"] == 3)
+    yield run_id
+    dbt_cloud.hold(None)
+    dbt_cloud.finish(run_id)

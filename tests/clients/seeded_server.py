@@ -1,0 +1,97 @@
+"""The one server that all clients share, and the runs that it holds before the first check."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.local_dbt_cloud.server_process import (
+    ACCOUNT,
+    ENVIRONMENT,
+    PROJECT,
+    REAL_DBT,
+    Server,
+    declare,
+    free_port,
+    job,
+    write_project,
+)
+
+
+JOBS = {"Build": 70403103900101, "Fail": 70403103900102, "Hold": 70403103900103}
+BROKEN = "select id / 0 as id from {{ ref('one') }}\n"
+SUCCESS, ERROR, CANCELLED = 10, 20, 30
+
+
+@dataclass(frozen=True)
+class SeededServer:
+    """`facts` is what the checks are told."""
+
+    server: Server
+    facts: dict[str, Any]
+
+
+def prepare_server(folder: Path, warehouse: dict[str, str]) -> Server:
+    project = write_project(folder)
+    (project / "models/broken.sql").write_text(BROKEN)
+    jobs = folder / "dbt_cloud_jobs.yml"
+    jobs.write_text(yaml.safe_dump(declared()))
+    port = free_port()
+    own = {
+        "LOCAL_DBT_CLOUD_PORT": str(port),
+        "LOCAL_DBT_CLOUD_URL": f"https://localhost:{port}",
+        "LOCAL_DBT_CLOUD_STATE": str(folder / "state"),
+        "LOCAL_DBT_CLOUD_TLS": str(folder / "tls"),
+        "LOCAL_DBT_CLOUD_TOKEN": "dbtc_a-token-of-the-clients",
+        "LOCAL_DBT_CLOUD_DBT": str(REAL_DBT),
+        "LOCAL_DBT_CLOUD_JOBS": str(jobs),
+        **warehouse,
+    }
+    return Server(folder, {**os.environ, **own}, token=own["LOCAL_DBT_CLOUD_TOKEN"])
+
+
+def declared() -> dict[str, Any]:
+    good = "--exclude broken"
+    return declare(
+        job(JOBS["Build"], "Build", f"dbt build {good}", generate_docs=True),
+        job(JOBS["Fail"], "Fail", f"dbt run {good}", "dbt build --select broken", "dbt docs generate"),
+        job(JOBS["Hold"], "Hold", f"dbt build {good}"),
+        run_slots=4,
+    )
+
+
+def seed(server: Server) -> SeededServer:
+    """
+    Three runs, each ended in its own way, two of them by real dbt.
+
+    Afterwards runs are simulated: from then on it is the clients that are tried, not dbt.
+    """
+    triggered = {name: server.trigger(job_id)["id"] for name, job_id in JOBS.items()}
+    server.request("POST", f"v2/runs/{triggered['Hold']}/cancel/").raise_for_status()
+    ended = {name: server.finish(run_id) for name, run_id in triggered.items()}
+    assert [run["status"] for run in ended.values()] == [SUCCESS, ERROR, CANCELLED], [
+        run["status_message"] for run in ended.values()
+    ]
+    server.client.post("/_local/pace/", json={"mode": "simulated"}).raise_for_status()
+    return SeededServer(
+        server,
+        {
+            "url": server.url,
+            "host": server.url.removeprefix("https://"),
+            "token": server.token,
+            "bundle": str(server.bundle),
+            "account": ACCOUNT,
+            "project": PROJECT,
+            "environment": ENVIRONMENT,
+            "schema": "tiny",
+            "jobs": JOBS,
+            "runs": dict(zip(("success", "error", "cancelled"), triggered.values(), strict=True)),
+        },
+    )
+
+
+def in_words(facts: dict[str, Any]) -> str:
+    return json.dumps(facts)
