@@ -96,23 +96,32 @@ class CommandLine:
 
     def __call__(self, *arguments: Any, code: int = 0, **more: str) -> str:
         """Call it as in a terminal; answer all that it printed."""
+        done = self.run(arguments, code, more)
+        return done.stdout + done.stderr
+
+    def shown(self, *arguments: Any) -> str:
+        """Call it; answer what it printed on stdout."""
+        return self.run(arguments, 0, {}).stdout
+
+    def json(self, *arguments: Any) -> Any:
+        """Call it; answer the JSON with which its output begins."""
+        text = self.shown(*arguments)
+        return json.JSONDecoder().raw_decode(text[text.index("{") :])[0]
+
+    def run(
+        self, arguments: tuple[Any, ...], code: int, more: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [self.program, *map(str, arguments)],
             env=os.environ | self.process_env | more,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
             check=False,
             timeout=120,
         )
-        assert done.returncode == code, done.stdout
-        return done.stdout
-
-    def json(self, *arguments: Any, code: int = 0) -> Any:
-        """Call it; answer the JSON with which its output begins."""
-        text = self(*arguments, code=code)
-        return json.JSONDecoder().raw_decode(text[text.index("{") :])[0]
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
 
 
 @pytest.fixture

@@ -180,10 +180,10 @@ class TestWhatJobsNeed:
             account, project, {"env_var": {"new_name": "DBT_IN_BULK", **values}}
         )
         created = cloud.list_environment_variables(account, project)["data"]["variables"]
-        update = {"name": "DBT_IN_BULK", "new_name": "DBT_IN_BULK", "project": "three"}
-        cloud.update_environment_variables(account, project, {"env_var": update})
+        update = {"name": "DBT_IN_BULK", "project": "three"}
+        cloud.update_environment_variables(account, project, {"env_vars": update})
         changed = cloud.list_environment_variables(account, project)["data"]["variables"]
-        cloud.delete_env_vars_bulk(account, project, {"env_var": "DBT_IN_BULK"})
+        cloud.delete_env_vars_bulk(account, project, {"name": "DBT_IN_BULK"})
         left = cloud.list_environment_variables(account, project)["data"]["variables"]
 
         assert created["DBT_IN_BULK"]["Production"]["value"] == "two"
