@@ -1,7 +1,6 @@
 """/accounts/ (v2 and v3)"""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse
 
@@ -23,17 +22,17 @@ router = BothSlashForms(tags=["accounts"])
 def list_accounts(services: ServicesDep) -> JSONResponse:
     """As recorded: filtered by the accounts of the token, and without a limit."""
     account = services.account
-    return whole([account_view(account, services.settings.url)], {"pk__in": [account.id]})
+    return whole([account_view(account)], {"pk__in": [account.id]})
 
 
 @router.get(
     f"{ACCOUNT_V2}/", openapi_extra=graded("R", f"{CLI_FIXTURES}/account_get_response.json")
 )
-def read_account(account: AccountDep, services: ServicesDep) -> JSONResponse:
-    return one(account_view(account, services.settings.url))
+def read_account(account: AccountDep) -> JSONResponse:
+    return one(account_view(account))
 
 
-def account_view(account: Account, url: str) -> dict[str, Any]:
+def account_view(account: Account) -> dict[str, Any]:
     return {
         "id": account.id,
         "name": account.declared.name,
@@ -60,7 +59,8 @@ def account_view(account: Account, url: str) -> dict[str, Any]:
         "git_auth_level": "personal",
         "identifier": "local",
         "trial_end_date": None,
-        "static_subdomain": urlsplit(url).netloc,
+        # A label in front of the host, which clients put there; this host has none.
+        "static_subdomain": None,
         "vanity_subdomain": None,
         "run_locked_until": None,
         "state": 1,

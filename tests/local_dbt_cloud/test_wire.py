@@ -619,6 +619,12 @@ class TestOtherObjects:
         assert list(account) == ACCOUNT_KEYS
         assert ISO.fullmatch(account["created_at"])
 
+    def test_account_has_no_prefix(self, server):
+        """Clients put an account's subdomain in front of the host: this host has none."""
+        account = server.get("v2/")
+
+        assert (account["static_subdomain"], account["vanity_subdomain"]) == (None, None)
+
 
 def paths(run_id):
     artifact = f"v2/runs/{run_id}/artifacts"
