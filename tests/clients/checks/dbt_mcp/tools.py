@@ -99,7 +99,7 @@ def test_projects(assistant, dbt_cloud):
 
 def test_jobs(assistant, dbt_cloud):
     """The jobs with their newest runs, and one with everything."""
-    jobs = assistant.call("list_jobs", project_id=dbt_cloud.project, limit=100)["result"]
+    jobs = assistant.call("list_jobs", limit=100)["result"]
     build = next(each for each in jobs if each["id"] == dbt_cloud.jobs["Build"])
 
     assert build["most_recent_run_id"]
