@@ -32,6 +32,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "compile": ("model",),
     "docs generate": ("model",),
 }
+# The others read the project, and dbt writes down what it read.
+WITHOUT_MANIFEST = frozenset({"clean", "debug", "deps"})
 REF = re.compile(r"\bref\(\s*['\"](\w+)['\"]\s*\)")
 
 
@@ -134,10 +136,12 @@ def read_nodes(project: Path) -> Iterator[Node]:
 
 
 def write_artifacts(simulation: Simulation) -> dict[str, bytes]:
-    """What the command leaves, by file name; nothing for one that writes no results."""
-    if simulation.command not in KINDS:
+    """What the command leaves, by file name."""
+    if simulation.command in WITHOUT_MANIFEST:
         return {}
-    written = {"manifest.json": manifest(simulation), "run_results.json": simulation.results}
+    written = {"manifest.json": manifest(simulation)}
+    if simulation.command in KINDS:
+        written["run_results.json"] = simulation.results
     if simulation.command == "docs generate":
         written["catalog.json"] = catalog(simulation)
     return as_files(written)

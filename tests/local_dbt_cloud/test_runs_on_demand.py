@@ -225,6 +225,13 @@ class TestSimulatedRun:
         assert {each["unique_id"] for each in results["results"]} == set(manifest["nodes"])
         assert results["metadata"]["env"]["DBT_CLOUD_RUN_ID"] == str(run.id)
 
+    def test_command_without_results(self, dbt_cloud, api):
+        """A command that only reads the project leaves what it read, and no results."""
+        run = api.finish(steps_override=["dbt parse"], generate_docs_override=False)
+
+        assert api.artifact(run, "manifest.json")["nodes"]
+        assert api.artifact(run, "")["data"] == ["manifest.json"]
+
     def test_takes_the_time_it_is_told(self, dbt_cloud, api):
         """Its command runs for so long, and is cancelled within it."""
         dbt_cloud.take_seconds(0.5)
