@@ -1,11 +1,12 @@
 """/projects/ (v2 and v3, which answer alike)"""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from pydantic import AfterValidator, Field
 from starlette.responses import JSONResponse
 
+from local_dbt_cloud.account import Account
 from local_dbt_cloud.dependencies import (
     ACCOUNT_V2,
     ACCOUNT_V3,
@@ -14,6 +15,7 @@ from local_dbt_cloud.dependencies import (
     ProjectDep,
 )
 from local_dbt_cloud.envelope import created, one
+from local_dbt_cloud.environment_schemas import environment_v3
 from local_dbt_cloud.evidence import CLI_FIXTURES, OPENAPI_V2, graded
 from local_dbt_cloud.project_schemas import project_view
 from local_dbt_cloud.query_parameters import integer, integers, read_related, text
@@ -21,7 +23,7 @@ from local_dbt_cloud.references import check_references
 from local_dbt_cloud.removal import remove_project
 from local_dbt_cloud.request_body import Identifier, Name, ResourceBody, body_of
 from local_dbt_cloud.resource_lists import Listing
-from local_dbt_cloud.resource_store import DELETED_STATE
+from local_dbt_cloud.resource_store import DELETED_STATE, Resource
 
 
 LISTING = Listing({"name__icontains": text, "pk": integer, "pk__gt": integer, "pk__in": integers})
@@ -62,7 +64,7 @@ def list_projects(account: AccountDep, request: Request) -> JSONResponse:
     return LISTING.read(
         request,
         account.store.projects,
-        lambda project: project_view(account, project, related),
+        lambda project: related_view(account, project, related),
         {"account_id": account.id},
     )
 
@@ -82,7 +84,7 @@ def create_project(account: AccountDep, body: BodyDep) -> JSONResponse:
     openapi_extra=graded("R", f"{CLI_FIXTURES}/project_get_response.json"),
 )
 def read_project(account: AccountDep, project: ProjectDep, request: Request) -> JSONResponse:
-    return one(project_view(account, project, read_related(request.query_params)))
+    return one(related_view(account, project, read_related(request.query_params)))
 
 
 @router.post(f"{V2}/{{project_id}}/", openapi_extra=graded("D", OPENAPI_V2))
@@ -106,3 +108,12 @@ def replace_project(account: AccountDep, project: ProjectDep, body: BodyDep) -> 
 )
 def delete_project(account: AccountDep, project: ProjectDep) -> JSONResponse:
     return one(project_view(account, remove_project(account.store, project)))
+
+
+def related_view(account: Account, project: Resource, related: frozenset[str]) -> dict[str, Any]:
+    """`environments` is no documented value; dbt-mcp asks for it and lists what it gets."""
+    shown = project_view(account, project, related)
+    if "environments" in related:
+        environments = account.store.environments.active(project_id=project.id)
+        shown["environments"] = [environment_v3(account, each) for each in environments]
+    return shown

@@ -116,6 +116,15 @@ class TestProjects:
         assert listed(pk__in=f"[{made[0]['id']}, {made[2]['id']}]")[0] == ["Listed a", "Listed c"]
         assert listed(pk__gt=made[1]["id"], name__icontains="listed")[0] == ["Listed c"]
 
+    def test_environments_on_request(self, server):
+        """A project shows its environments to who asks for them."""
+        asked = server.get("v3/projects/", include_related="['environments','repository']")
+        silent = server.get(f"v3/projects/{PROJECT}/")
+        found = {each["id"]: each["environments"] for each in asked}[PROJECT]
+
+        assert [each["id"] for each in found] == [ENVIRONMENT]
+        assert silent["environments"] is None
+
     def test_deleting_takes_everything_along(self, server, project):
         """What is in a project cannot be found any more once the project is deleted."""
         environment = server.send(
