@@ -80,10 +80,11 @@ class TestJobs:
             "execute_steps": ["dbt run"],
         }
         job = in_flow(create_dbt_cloud_job, credentials, **keys)
-        deleted = in_flow(delete_dbt_cloud_job, credentials, job["id"])
+        in_flow(delete_dbt_cloud_job, credentials, job["id"])
 
         assert job["execute_steps"] == ["dbt run"]
-        assert deleted["state"] == 2
+        with pytest.raises(DbtCloudGetJobFailed, match="The requested resource was not found"):
+            in_flow(get_dbt_cloud_job_info, credentials, job["id"])
 
     def test_refusal_is_told(self, credentials, dbt_cloud):
         """A job that dbt Cloud refuses fails with its user message."""
