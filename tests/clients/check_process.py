@@ -34,6 +34,7 @@ def run_checks(
     command = [
         *(environment.folder / "bin/python", "-m", "pytest", "-c", FOLDER / "checks.ini"),
         *("--rootdir", FOLDER, "--basetemp", folder / "temporary", f"--junitxml={results}"),
+        *(f"-p{name}" for name in client.plugins),
         *client.check_files,
     ]
     done = subprocess.run(

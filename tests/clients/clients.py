@@ -21,13 +21,15 @@ class Client:
     A package from PyPI and how it is used.
 
     Its checks are the test functions in `checks/<name with underscores>/*.py`. `python` is the lowest
-    version that the package needs, where that is higher than this project's.
+    version that the package needs, where that is higher than this project's. `plugins` are modules
+    of `in_client/` that its checks need besides.
     """
 
     package: str
     how: str
     name: str = ""
     python: str = "3.11"
+    plugins: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -82,6 +84,7 @@ CLIENTS = (
         "apache-airflow-providers-dbt-cloud",
         "in Airflow, with the OpenLineage provider: hook, operators, sensor, trigger",
         name="airflow",
+        plugins=("airflow_home",),
     ),
     Client("dbt-jobs-as-code", "the command line, as a team's CI calls it"),
     Client("dbtc", "the Python client"),
