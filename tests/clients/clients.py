@@ -93,5 +93,5 @@ CLIENTS = (
     Client("dagster-dbt", "resources, ops and assets of `cloud` and of `cloud_v2`"),
     Client("dbt-mcp", "the admin tools, called over the Model Context Protocol", python="3.12"),
     Client("dbtcx", "the command line `dbtcx`, which calls `dbt-cloud`"),
-    Client("dbt-heartbeat", "the command line `dh`"),
+    Client("dbt-heartbeat", "the command line `dh`, through a proxy, as it knows no other host"),
 )

@@ -1,6 +1,7 @@
 """The one server that all clients share, and the runs that it holds before the first check."""
 
 import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from tests.local_dbt_cloud.server_process import (
     ENVIRONMENT,
     PROJECT,
     REAL_DBT,
+    REPOSITORY,
+    SERVER_PYTHON,
     Server,
     declare,
     free_port,
@@ -23,6 +26,18 @@ from tests.local_dbt_cloud.server_process import (
 JOBS = {"Build": 70403103900101, "Fail": 70403103900102, "Hold": 70403103900103}
 BROKEN = "select id / 0 as id from {{ ref('one') }}\n"
 SUCCESS, CANCELLED = 10, 30
+
+
+# What clients ask that know no other host; they find it here through a proxy.
+REAL_HOST = "cloud.getdbt.com"
+MAKE_CERTIFICATES = """
+import sys
+from pathlib import Path
+from local_dbt_cloud import certificates
+
+certificates.HOST_NAMES += (sys.argv[2],)
+certificates.ensure_certificates(Path(sys.argv[1]))
+"""
 
 
 @dataclass(frozen=True)
@@ -38,12 +53,16 @@ def prepare_server(folder: Path, warehouse: dict[str, str]) -> Server:
     (project / "models/broken.sql").write_text(BROKEN)
     jobs = folder / "dbt_cloud_jobs.yml"
     jobs.write_text(yaml.safe_dump(declared()))
+    tls = folder / "tls"
+    subprocess.run(
+        [SERVER_PYTHON, "-c", MAKE_CERTIFICATES, tls, REAL_HOST], cwd=REPOSITORY, check=True
+    )
     port = free_port()
     own = {
         "LOCAL_DBT_CLOUD_PORT": str(port),
         "LOCAL_DBT_CLOUD_URL": f"https://localhost:{port}",
         "LOCAL_DBT_CLOUD_STATE": str(folder / "state"),
-        "LOCAL_DBT_CLOUD_TLS": str(folder / "tls"),
+        "LOCAL_DBT_CLOUD_TLS": str(tls),
         "LOCAL_DBT_CLOUD_TOKEN": "dbtc_a-token-of-the-clients",
         "LOCAL_DBT_CLOUD_DBT": str(REAL_DBT),
         "LOCAL_DBT_CLOUD_JOBS": str(jobs),

@@ -138,7 +138,7 @@ class TestOpenLineage:
             "&include_related=trigger&order_by=-id&limit=20",
         )
         causes = [run["trigger"]["cause"] for run in runs]
-        (cause,) = (each for each in causes if each.startswith('{"parent":'))
+        cause = next(each for each in causes if each.startswith('{"parent":'))
 
         assert json.loads(cause)["parent"]["job"] == {
             "namespace": "checks",
