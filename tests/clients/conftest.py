@@ -10,17 +10,31 @@ from tests.clients.check_process import Report, run_checks
 from tests.clients.clients import CLIENTS, Client
 from tests.clients.environments import install_client
 from tests.clients.seeded_server import SeededServer, prepare_server, seed
+from tests.local_dbt_cloud.server_process import NO_WAREHOUSE, Server
 
 
 NOT_INSTALLABLE = pytest.StashKey[dict[str, str]]()
 
 
 @pytest.fixture(scope="session")
-def seeded_server(tmp_path_factory, warehouse) -> Iterator[SeededServer]:
+def server_without_cause(tmp_path_factory) -> Iterator[Server]:
+    """A server whose triggers need no cause; its runs are simulated."""
+    options = {"LOCAL_DBT_CLOUD_CAUSE_REQUIRED": "false", "LOCAL_DBT_CLOUD_RUNS": "simulated"}
+    folder = tmp_path_factory.mktemp("without_cause")
+    server = prepare_server(folder, **NO_WAREHOUSE, **options).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def seeded_server(tmp_path_factory, warehouse, server_without_cause) -> Iterator[SeededServer]:
     """A local dbt Cloud that holds a good run, a failed one and a cancelled one."""
-    server = prepare_server(tmp_path_factory.mktemp("clients"), warehouse.environment()).start()
+    folder = tmp_path_factory.mktemp("clients")
+    # The same authority, so that one bundle is enough for both.
+    (folder / "tls").symlink_to(server_without_cause.folder / "tls")
+    server = prepare_server(folder, **warehouse.environment()).start()
     try:
-        yield seed(server)
+        yield seed(server, server_without_cause)
     finally:
         server.stop()
 

@@ -48,7 +48,7 @@ class SeededServer:
     facts: dict[str, Any]
 
 
-def prepare_server(folder: Path, warehouse: dict[str, str]) -> Server:
+def prepare_server(folder: Path, **process_env: str) -> Server:
     project = write_project(folder)
     (project / "models/broken.sql").write_text(BROKEN)
     jobs = folder / "dbt_cloud_jobs.yml"
@@ -66,7 +66,7 @@ def prepare_server(folder: Path, warehouse: dict[str, str]) -> Server:
         "LOCAL_DBT_CLOUD_TOKEN": "dbtc_a-token-of-the-clients",
         "LOCAL_DBT_CLOUD_DBT": str(REAL_DBT),
         "LOCAL_DBT_CLOUD_JOBS": str(jobs),
-        **warehouse,
+        **process_env,
     }
     return Server(folder, {**os.environ, **own}, token=own["LOCAL_DBT_CLOUD_TOKEN"])
 
@@ -81,7 +81,7 @@ def declared() -> dict[str, Any]:
     )
 
 
-def seed(server: Server) -> SeededServer:
+def seed(server: Server, lenient: Server) -> SeededServer:
     """
     Three runs, each ended in its own way, two of them by real dbt.
 
@@ -102,12 +102,12 @@ def seed(server: Server) -> SeededServer:
         {
             "url": server.url,
             "host": server.url.removeprefix("https://"),
+            "host_without_cause": lenient.url.removeprefix("https://"),
             "token": server.token,
             "bundle": str(server.bundle),
             "account": ACCOUNT,
             "project": PROJECT,
             "environment": ENVIRONMENT,
-            "schema": "tiny",
             "jobs": JOBS,
             "runs": {
                 "success": success["id"],

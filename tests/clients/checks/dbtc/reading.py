@@ -53,12 +53,23 @@ def test_connections(cloud, dbt_cloud):
 
 
 def test_credentials_and_repositories(cloud, dbt_cloud):
-    """What the environment refers to can be looked up, where this server answers it."""
-    account = dbt_cloud.account
-    environment = cloud.get_environment(account, dbt_cloud.project, dbt_cloud.environment)["data"]
+    """What the environment refers to is listed and read."""
+    account, project = dbt_cloud.account, dbt_cloud.project
+    environment = cloud.get_environment(account, project, dbt_cloud.environment)["data"]
+    credentials = [each["id"] for each in cloud.list_credentials(account, project)["data"]]
+    (repository,) = cloud.list_repositories(account, project)["data"]
+    read = cloud.get_credentials(account, project, credentials[0])["data"]
 
-    assert environment["credentials_id"]
-    assert cloud.get_project(account, dbt_cloud.project)["data"]["repository"]["remote_url"]
+    assert credentials == [environment["credentials_id"]]
+    assert read["default_schema"] == "tiny"
+    assert cloud.get_repository(account, project, repository["id"])["data"] == repository
+
+
+def test_users(cloud, dbt_cloud):
+    """Whoever has the token is the one user."""
+    (user,) = cloud.list_users(dbt_cloud.account)["data"]
+
+    assert cloud.get_user(dbt_cloud.account, user["id"])["data"]["email"] == user["email"]
 
 
 def test_jobs(cloud, dbt_cloud):

@@ -11,6 +11,14 @@ def cloud(dbt_cloud):
 
 
 @pytest.fixture
+def new_project(cloud, dbt_cloud):
+    """The id of a project of a check's own; deleted in the end."""
+    project = cloud.create_project(dbt_cloud.account, {"name": "From dbtc"})["data"]
+    yield project["id"]
+    cloud.delete_project(dbt_cloud.account, project["id"])
+
+
+@pytest.fixture
 def new_job(cloud, dbt_cloud):
     """A job with no more keys than dbt Cloud needs; deleted in the end."""
     payload = {
@@ -70,8 +78,7 @@ class TestRuns:
 
     def test_autoscaling_ci(self, cloud, dbt_cloud, held_run):
         """With its job busy, a pull request's run gets a clone of the job, deleted afterwards."""
-        payload = {"cause": "dbtc", "git_sha": "", "github_pull_request_id": 7}
-        del payload["git_sha"]
+        payload = {"cause": "dbtc", "github_pull_request_id": 7}
         run = cloud.trigger_autoscaling_ci_job(
             dbt_cloud.account, dbt_cloud.jobs["Hold"], payload, delete_cloned_job=False
         )
@@ -108,48 +115,82 @@ class TestJobs:
 
 
 class TestWhatJobsNeed:
-    def test_project_with_an_environment(self, cloud, dbt_cloud):
-        """A project and its environment are created, updated, and deleted."""
+    def test_project(self, cloud, dbt_cloud, new_project):
+        """A project is updated, and is gone once it is deleted."""
         account = dbt_cloud.account
-        project = cloud.create_project(account, {"name": "From dbtc"})["data"]
-        cloud.update_project(account, project["id"], {**project, "name": "Renamed"})
-        environment = cloud.create_environment(
-            account,
-            project["id"],
-            {
-                "account_id": account,
-                "project_id": project["id"],
-                "name": "Staging",
-                "type": "deployment",
-                "dbt_version": "latest",
-                "deployment_type": "staging",
-            },
-        )["data"]
+        project = cloud.get_project(account, new_project)["data"]
+        cloud.update_project(account, new_project, {**project, "name": "Renamed"})
+        renamed = cloud.get_project(account, new_project)["data"]
+        cloud.delete_project(account, new_project)
+
+        assert renamed["name"] == "Renamed"
+        assert cloud.get_project(account, new_project)["status"]["code"] == 404
+
+    def test_environment(self, cloud, dbt_cloud, new_project):
+        """An environment is created, updated, and deleted from the account."""
+        account = dbt_cloud.account
+        payload = {
+            "account_id": account,
+            "project_id": new_project,
+            "name": "Staging",
+            "type": "deployment",
+            "dbt_version": "latest",
+            "deployment_type": "staging",
+        }
+        environment = cloud.create_environment(account, new_project, payload)["data"]
         update = {**environment, "name": "Quality"}
-        cloud.update_environment(account, project["id"], environment["id"], update)
-        renamed = cloud.get_environment(account, project["id"], environment["id"])["data"]
-        gone = cloud.delete_environment(account, environment["id"])["data"]
-        cloud.delete_project(account, project["id"])
+        cloud.update_environment(account, new_project, environment["id"], update)
+        renamed = cloud.get_environment(account, new_project, environment["id"])["data"]
 
         assert renamed["name"] == "Quality"
-        assert gone["state"] == 2
-        assert cloud.get_project(account, project["id"])["status"]["code"] == 404
+        assert cloud.delete_environment(account, environment["id"])["data"]["state"] == 2
 
-    def test_connection(self, cloud, dbt_cloud):
-        """A connection is created in a project of its own, updated, and deleted."""
-        account = dbt_cloud.account
-        project_id = cloud.create_project(account, {"name": "Connected"})["data"]["id"]
+    def test_connection(self, cloud, dbt_cloud, new_project):
+        """A connection is created, updated, and deleted."""
         details = {"hostname": "warehouse", "port": 5432, "dbname": "warehouse"}
         payload = {"name": "Other", "type": "postgres", "details": details}
-        connection = cloud.create_connection(account, project_id, payload)["data"]
-        update = {**payload, "name": "Renamed"}
-        renamed = cloud.update_connection(account, project_id, connection["id"], update)["data"]
-        gone = cloud.delete_connection(account, project_id, connection["id"])["data"]
-        cloud.delete_project(account, project_id)
+        where = (dbt_cloud.account, new_project)
+        made = cloud.create_connection(*where, payload)["data"]
+        renamed = cloud.update_connection(*where, made["id"], {**payload, "name": "New"})["data"]
 
-        assert connection["details"]["hostname"] == "warehouse"
-        assert renamed["name"] == "Renamed"
-        assert gone["state"] == 2
+        assert made["details"]["hostname"] == "warehouse"
+        assert renamed["name"] == "New"
+        assert cloud.delete_connection(*where, made["id"])["data"]["state"] == 2
+
+    def test_credentials(self, cloud, dbt_cloud, new_project):
+        """Credentials are created, updated in whole and in part, and deleted."""
+        payload = {"type": "postgres", "username": "one", "password": "p", "default_schema": "a"}
+        where = (dbt_cloud.account, new_project)
+        made = cloud.create_credentials(*where, payload)["data"]
+        part = cloud.partial_update_credentials(*where, made["id"], {"default_schema": "b"})
+        whole = cloud.update_credentials(*where, made["id"], {**payload, "username": "two"})
+
+        assert "password" not in made
+        assert (part["data"]["username"], part["data"]["default_schema"]) == ("one", "b")
+        assert (whole["data"]["username"], whole["data"]["default_schema"]) == ("two", "a")
+        assert cloud.delete_credentials(*where, made["id"])["data"]["state"] == 2
+
+    def test_repository(self, cloud, dbt_cloud, new_project):
+        """A repository is created, updated, and deleted."""
+        payload = {"remote_url": "git@host:owner/tiny.git", "git_clone_strategy": "deploy_key"}
+        where = (dbt_cloud.account, new_project)
+        made = cloud.create_repository(*where, payload)["data"]
+        update = {**payload, "remote_url": "git@host:owner/other.git"}
+        changed = cloud.update_repository(*where, made["id"], update)["data"]
+
+        assert made["remote_url"].endswith("tiny.git")
+        assert changed["remote_url"].endswith("other.git")
+        assert cloud.delete_repository(*where, made["id"])["data"]["state"] == 2
+
+    def test_adapter(self, cloud, dbt_cloud, new_project):
+        """An adapter is created, read, updated, and deleted."""
+        where = (dbt_cloud.account, new_project)
+        made = cloud.create_adapter(*where, {"adapter_version": "databricks_v0"})["data"]
+        read = cloud.get_adapter(*where, made["id"])["data"]
+        cloud.update_adapter(*where, made["id"], {"adapter_version": "trino_v0"})
+
+        assert read["adapter_version"] == "databricks_v0"
+        assert cloud.delete_adapter(*where, made["id"])["data"]["adapter_version"] == "trino_v0"
 
     def test_environment_variables(self, cloud, dbt_cloud, new_job):
         """A job's own value of a variable is created, updated, and deleted."""
@@ -180,6 +221,8 @@ class TestWhatJobsNeed:
             account, project, {"env_var": {"new_name": "DBT_IN_BULK", **values}}
         )
         created = cloud.list_environment_variables(account, project)["data"]["variables"]
+        # This method's name says update, but it sends what creates.
+        cloud.update_env_vars_bulk(account, project, {"env_var": {"new_name": "DBT_MORE"}})
         update = {"name": "DBT_IN_BULK", "project": "three"}
         cloud.update_environment_variables(account, project, {"env_vars": update})
         changed = cloud.list_environment_variables(account, project)["data"]["variables"]
