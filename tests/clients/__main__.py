@@ -1,10 +1,11 @@
-"""python -m tests.clients lock | install"""
+"""python -m tests.clients lock | install | page"""
 
 import sys
 
 from local_airflow.user_error import UserError
 from tests.clients.clients import CLIENTS
 from tests.clients.environments import install_client, lock_clients
+from tests.clients.page import PAGE, REPOSITORY, read_facts, write_page
 
 
 def main(arguments: list[str]) -> int:
@@ -14,6 +15,9 @@ def main(arguments: list[str]) -> int:
         case ["install"]:
             for client in CLIENTS:
                 install_client(client)
+        case ["page"]:
+            PAGE.write_text(write_page(read_facts()), encoding="utf-8")
+            print(f"wrote {PAGE.relative_to(REPOSITORY)}")
         case _:
             print(__doc__, file=sys.stderr)
             return 2

@@ -17,10 +17,15 @@ SECONDS = 240
 
 @dataclass(frozen=True)
 class Report:
-    """What went wrong in each check, by its name; None where nothing did."""
+    """
+    What went wrong in each check, by its name; None where nothing did.
+
+    `endpoints` are those that the client has called, and was answered with success.
+    """
 
     failures: dict[str, str | None]
-    output: str
+    output: str = ""
+    endpoints: frozenset[str] = frozenset()
 
     def failure(self, check: str) -> str | None:
         return self.failures.get(check, f"it did not run:\n{self.output}")

@@ -20,9 +20,9 @@ class Client:
     """
     A package from PyPI and how it is used.
 
-    Its checks are the test functions in `checks/<name with underscores>/*.py`. `python` is the lowest
-    version that the package needs, where that is higher than this project's. `plugins` are modules
-    of `in_client/` that its checks need besides.
+    Its checks are the test functions in `checks/<name with underscores>/*.py`. `python` is the
+    lowest version that the package needs, where that is higher than this project's. `plugins` are
+    modules of `in_client/` that its checks need besides.
     """
 
     package: str

@@ -1,7 +1,9 @@
 """The server that all clients share, and the outcome of each client's checks."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -9,18 +11,28 @@ from local_airflow.user_error import UserError
 from tests.clients.check_process import Report, run_checks
 from tests.clients.clients import CLIENTS, Client
 from tests.clients.environments import install_client
+from tests.clients.page import keep_facts
 from tests.clients.seeded_server import SeededServer, prepare_server, seed
+from tests.local_dbt_cloud.endpoint_calls import EndpointCalls
 from tests.local_dbt_cloud.server_process import NO_WAREHOUSE, Server
+from tests.local_dbt_cloud.supported_endpoints import implemented
 
 
 NOT_INSTALLABLE = pytest.StashKey[dict[str, str]]()
+
+
+def server_folder(tmp_path_factory, name: str) -> Path:
+    """One deeper than tests/local_dbt_cloud looks for the logs of its own servers."""
+    folder = tmp_path_factory.mktemp(name) / "server"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture(scope="session")
 def server_without_cause(tmp_path_factory) -> Iterator[Server]:
     """A server whose triggers need no cause; its runs are simulated."""
     options = {"LOCAL_DBT_CLOUD_CAUSE_REQUIRED": "false", "LOCAL_DBT_CLOUD_RUNS": "simulated"}
-    folder = tmp_path_factory.mktemp("without_cause")
+    folder = server_folder(tmp_path_factory, "without_cause")
     server = prepare_server(folder, **NO_WAREHOUSE, **options).start()
     yield server
     server.stop()
@@ -29,7 +41,7 @@ def server_without_cause(tmp_path_factory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def seeded_server(tmp_path_factory, warehouse, server_without_cause) -> Iterator[SeededServer]:
     """A local dbt Cloud that holds a good run, a failed one and a cancelled one."""
-    folder = tmp_path_factory.mktemp("clients")
+    folder = server_folder(tmp_path_factory, "clients")
     # The same authority, so that one bundle is enough for both.
     (folder / "tls").symlink_to(server_without_cause.folder / "tls")
     server = prepare_server(folder, **warehouse.environment()).start()
@@ -40,23 +52,29 @@ def seeded_server(tmp_path_factory, warehouse, server_without_cause) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def report_of(
-    seeded_server, tmp_path_factory, pytestconfig
-) -> Callable[[Client], Report]:
+def report_of(seeded_server, tmp_path_factory, pytestconfig) -> Callable[[Client], Report]:
     """Install a client and run its checks, once; answer what became of them."""
     refused = pytestconfig.stash.setdefault(NOT_INSTALLABLE, {})
-    terminal = pytestconfig.pluginmanager.getplugin("capturemanager")
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    calls = EndpointCalls(["GET /", *(row.endpoint for row in implemented())])
+    log = [seeded_server.server.folder / "server.log"]
+    calls.read(log, "the seeds")
 
     @cache
     def report(client: Client) -> Report:
         try:
-            with terminal.global_and_fixture_disabled():
+            with capture.global_and_fixture_disabled():
                 environment = install_client(client)
         except UserError as error:
             refused[client.title] = str(error)
-            return Report({}, f"error: {error}")
-        folder = tmp_path_factory.mktemp(client.title)
-        return run_checks(client, environment, seeded_server.facts, folder)
+            return Report(dict.fromkeys(client.checks, f"error: {error}"))
+        done = run_checks(
+            client, environment, seeded_server.facts, tmp_path_factory.mktemp(client.title)
+        )
+        calls.read(log, client.title)
+        endpoints = {each for each, titles in calls.found.items() if client.title in titles}
+        keep_facts(client, done, endpoints)
+        return replace(done, endpoints=frozenset(endpoints))
 
     return report
 
@@ -67,6 +85,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         cases = [(client, check) for client in CLIENTS for check in client.checks]
         ids = [f"{client.title}-{check.replace('test_', '')}" for client, check in cases]
         metafunc.parametrize(("client", "check"), cases, ids=ids)
+    elif "client" in metafunc.fixturenames:
+        metafunc.parametrize("client", CLIENTS, ids=[client.title for client in CLIENTS])
 
 
 def pytest_terminal_summary(terminalreporter, config) -> None:

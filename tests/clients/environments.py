@@ -1,11 +1,11 @@
 """Builds the environment of a client under `.local/clients/`, with a Python that it accepts."""
 
-import glob
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from local_airflow.install import LOCK_OPTIONS, Environment, find_uv, install_environments, run_uv
 from local_airflow.user_error import UserError
@@ -60,10 +60,10 @@ def choose_python(client: Client) -> str:
 
 
 def candidates(lowest: tuple[int, ...]) -> Iterator[str]:
-    pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     for minor in range(HIGHEST[1], lowest[1] - 1, -1):
         yield from filter(None, [shutil.which(f"python3.{minor}")])
-        yield from sorted(glob.glob(f"{pyenv}/versions/3.{minor}.*/bin/python"), reverse=True)
+        yield from map(str, sorted(pyenv.glob(f"versions/3.{minor}.*/bin/python"), reverse=True))
 
 
 def runs(python: str) -> bool:

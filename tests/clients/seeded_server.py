@@ -75,7 +75,13 @@ def declared() -> dict[str, Any]:
     good = "--exclude broken"
     return declare(
         job(JOBS["Build"], "Build", f"dbt build {good}", generate_docs=True),
-        job(JOBS["Fail"], "Fail", f"dbt run {good}", "dbt build --select broken", "dbt docs generate"),
+        job(
+            JOBS["Fail"],
+            "Fail",
+            f"dbt run {good}",
+            "dbt build --select broken",
+            "dbt docs generate",
+        ),
         job(JOBS["Hold"], "Hold", f"dbt build {good}"),
         run_slots=4,
     )

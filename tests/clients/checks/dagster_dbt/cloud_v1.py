@@ -150,7 +150,8 @@ def test_assets_of_a_job(resource, dbt_cloud):
     keys = {key.path[-1] for each in assets for key in each.keys}
     done = materialize(assets)
     materialized = {
-        event.materialization.asset_key.path[-1] for event in done.get_asset_materialization_events()
+        event.materialization.asset_key.path[-1]
+        for event in done.get_asset_materialization_events()
     }
 
     assert keys >= {"one", "two"}

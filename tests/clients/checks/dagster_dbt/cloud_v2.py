@@ -1,5 +1,7 @@
 """dagster-dbt's second integration, `dagster_dbt.cloud_v2`: workspace, assets, sensor."""
 
+from datetime import UTC
+
 import pytest
 from dagster import AssetExecutionContext, Definitions, build_sensor_context, materialize
 from dagster_dbt.cloud_v2 import (
@@ -76,9 +78,9 @@ def test_run(client, dbt_cloud):
 
 def test_runs_of_a_span(client, dbt_cloud):
     """Runs are found by the moment that they finished at."""
-    from datetime import datetime, timedelta, timezone
+    from datetime import datetime, timedelta
 
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     span = {
         "project_id": dbt_cloud.project,
         "environment_id": dbt_cloud.environment,
@@ -121,7 +123,8 @@ def test_materialize(workspace):
 
     done = materialize([tiny], resources={"dbt_cloud": workspace})
     keys = {
-        event.materialization.asset_key.path[-1] for event in done.get_asset_materialization_events()
+        event.materialization.asset_key.path[-1]
+        for event in done.get_asset_materialization_events()
     }
 
     assert done.success

@@ -63,7 +63,7 @@ def test_jobs(cli, dbt_cloud):
 
 
 def test_runs(cli, dbt_cloud):
-    """`run list` filters by the status in its own words and reads all pages; `run get` shows one."""
+    """`run list` filters by status in its own words and reads all pages; `run get` shows one."""
     job = dbt_cloud.jobs["Fail"]
     failed = cli.json("run", "list", "--job-id", job, "--status", "Failed", "--order-by", "id")
     everything = cli.json("run", "list", "--paginate")

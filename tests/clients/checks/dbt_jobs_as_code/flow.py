@@ -27,7 +27,7 @@ jobs:
     generate_docs: false
     execute_steps: [dbt seed, "dbt run --select one+"]
     schedule: {{cron: "15 5 * * 1-5"}}
-    triggers: {{github_webhook: false, git_provider_webhook: false, schedule: true, on_merge: false}}
+    triggers: {{github_webhook: false, schedule: true, on_merge: false}}
     description: Every working day.
     custom_environment_variables:
       - DBT_LIMIT: "100"
@@ -41,7 +41,7 @@ jobs:
     generate_docs: false
     run_compare_changes: true
     execute_steps: ["dbt build --select state:modified+"]
-    triggers: {{github_webhook: true, git_provider_webhook: false, schedule: false, on_merge: false}}
+    triggers: {{github_webhook: true, schedule: false, on_merge: false}}
     job_type: ci
     triggers_on_draft_pr: true
     deferring_environment_id: {environment}
@@ -55,7 +55,7 @@ jobs:
     generate_docs: true
     execute_steps: [dbt docs generate]
     schedule: {{cron: "0 * * * *"}}
-    triggers: {{github_webhook: false, git_provider_webhook: false, schedule: false, on_merge: false}}
+    triggers: {{github_webhook: false, schedule: false, on_merge: false}}
     job_type: other
     self_deferring: true
     job_completion_trigger_condition:

@@ -162,9 +162,7 @@ def test_error_of_a_run(assistant, dbt_cloud):
 
 def test_warnings_of_a_run(assistant, dbt_cloud):
     """A run without warnings has none."""
-    found = assistant.call(
-        "get_job_run_error", run_id=dbt_cloud.runs["success"], warning_only=True
-    )
+    found = assistant.call("get_job_run_error", run_id=dbt_cloud.runs["success"], warning_only=True)
 
     assert found["has_warnings"] is False
 

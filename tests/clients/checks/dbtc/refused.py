@@ -1,4 +1,4 @@
-"""What dbtc can ask and this server does not answer: refused with 501, never with a fake success."""
+"""What dbtc can ask and this server does not answer: 501, and never a fake success."""
 
 import inspect
 import re

@@ -36,7 +36,11 @@ def new_job(cloud, dbt_cloud):
 class TestRuns:
     def test_trigger_and_poll(self, cloud, dbt_cloud):
         """A job is triggered with overrides and polled to its end."""
-        payload = {"cause": "dbtc", "steps_override": ["dbt run", "dbt test"], "threads_override": 2}
+        payload = {
+            "cause": "dbtc",
+            "steps_override": ["dbt run", "dbt test"],
+            "threads_override": 2,
+        }
         run = cloud.trigger_job(
             dbt_cloud.account, dbt_cloud.jobs["Build"], payload, poll_interval=0.1
         )

@@ -20,7 +20,7 @@ def dbtcx(dbt_cloud):
 
 
 def test_finds_the_step_that_built(dbtcx, dbt_cloud, tmp_path):
-    """Steps without dbt answer 404 and are passed over; the artifacts of `dbt build` are fetched."""
+    """Steps without dbt answer 404 and are passed over; what `dbt build` left is fetched."""
     run_id = dbt_cloud.runs["success"]
     text = dbtcx("fetch-run", run_id, "--out-dir", tmp_path)
     results = json.loads((tmp_path / "run_results.json").read_text())

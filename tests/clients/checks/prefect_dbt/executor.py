@@ -28,9 +28,7 @@ def executor(dbt_cloud):
 @pytest.fixture
 def node():
     """A node of the project."""
-    return DbtNode(
-        "model.tiny.one", "one", NodeType.Model, original_file_path="models/one.sql"
-    )
+    return DbtNode("model.tiny.one", "one", NodeType.Model, original_file_path="models/one.sql")
 
 
 def test_manifest_of_a_job(dbt_cloud):

@@ -70,9 +70,7 @@ sense_in_triggerer = define(
     poke_interval=1,
     deferrable=True,
 )
-sense_failure = define(
-    "sense_failure", DbtCloudJobRunSensor, run_id=RUNS["error"], poke_interval=1
-)
+sense_failure = define("sense_failure", DbtCloudJobRunSensor, run_id=RUNS["error"], poke_interval=1)
 
 get_json = define(
     "get_json",
