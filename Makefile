@@ -160,6 +160,13 @@ docs: dev ## Write docs/supported_endpoints.md anew; TESTS=… for the tests of 
 		--deselect tests/local_dbt_cloud/test_supported_endpoints.py
 	@.local/dev/bin/python -m tests.local_dbt_cloud.supported_endpoints
 
+.PHONY: graph
+graph: dev ## Draw the graph of dbt_project/ anew, after adding or connecting models
+	@WAREHOUSE_HOST=- WAREHOUSE_PORT=0 WAREHOUSE_USER=- WAREHOUSE_PASSWORD=- WAREHOUSE_DATABASE=- \
+		.local/dbt/bin/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project \
+		--target-path "$(CURDIR)/.local/graph" --log-path "$(CURDIR)/.local/graph"
+	@.local/dev/bin/python -m include.dbt_core.graph .local/graph/manifest.json
+
 .PHONY: bench
 bench: dev ## Measure what the README promises
 	@.local/dev/bin/python -m benchmarks

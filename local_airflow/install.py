@@ -17,8 +17,8 @@ from local_airflow.user_error import UserError
 
 
 UV_VERSION = "0.13.9"
-TO_RUN = ("tools", "postgres", "local-dbt-cloud", "dbt", "airflow")
-NEEDED_MEGABYTES = 1500
+TO_RUN = ("tools", "postgres", "local-dbt-cloud", "dbt", "training", "airflow")
+NEEDED_MEGABYTES = 1800
 LOCK_OPTIONS = (
     *("--universal", "--generate-hashes", "--upgrade", "--no-header", "--quiet"),
     *("--no-emit-index-url", "--no-emit-find-links"),

@@ -60,8 +60,9 @@ class Settings:
         return not self.dotenv["DBT_CLOUD_API_TOKEN"]
 
     def process_environment(self) -> dict[str, str]:
-        """Give the variables from which `include.dbt_cloud.connection` decides."""
+        """Give the variables from which the connections are decided."""
         dbt_cloud = {key: value for key, value in self.dotenv.items() if key[:10] == "DBT_CLOUD_"}
+        dbt_cloud["WAREHOUSE_URL"] = self.dotenv["WAREHOUSE_URL"]
         if self.is_local:
             dbt_cloud["LOCAL_DBT_CLOUD_URL"] = self.local_dbt_cloud_url
             dbt_cloud["LOCAL_DBT_CLOUD_TOKEN"] = self.secrets.local_dbt_cloud_token

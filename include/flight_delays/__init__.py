@@ -1,0 +1,1 @@
+"""What the DAG `flight_delays` does, as plain functions: extract, load, observe, train, publish."""
