@@ -16,21 +16,20 @@ leaves alone what the dbt Cloud jobs have built.
 A new model, or a new `ref`, shows after `make graph`; what is inside a model is read at each run.
 """
 
-from datetime import timedelta
-
 from airflow.sdk import dag
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import InvocationMode, LoadMode, TestBehavior, TestIndirectSelection
 from cosmos.profiles import PostgresUserPasswordProfileMapping
 
 from include.dbt_core import GRAPH, PROJECT, dbt_executable
+from include.task_defaults import TASK_DEFAULTS
 from include.warehouse import WAREHOUSE
 
 
 @dag(
     schedule=None,
     max_active_runs=1,
-    default_args={"owner": "data-platform", "retries": 1, "retry_delay": timedelta(seconds=10)},
+    default_args=TASK_DEFAULTS,
     tags=["dbt core", "gallery"],
     doc_md=__doc__,
 )

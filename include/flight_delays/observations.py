@@ -34,7 +34,7 @@ class NoObservationsError(Exception):
     """The mart has nothing of this month."""
 
 
-def observe(warehouse: Connection, month: str) -> list[list[Any]]:
+def observe_month(warehouse: Connection, month: str) -> list[list[Any]]:
     rows = [list(row) for row in warehouse.execute(QUERY, [month])]
     if not rows:
         raise NoObservationsError(

@@ -36,7 +36,7 @@ class PublishedModel:
     chart: str
 
 
-def publish(warehouse: Connection, metrics: dict[str, Any], chart: str) -> None:
+def publish_model(warehouse: Connection, metrics: dict[str, Any], chart: str) -> None:
     """Keep the newest model of a month."""
     with warehouse.transaction():
         # Two months may be published at the same time, and both may be the first.

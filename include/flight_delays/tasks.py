@@ -1,14 +1,14 @@
-"""The steps of `flight_delays` as its tasks call them: with Airflow's connection and storage."""
+"""The tasks of `flight_delays`: each hands Airflow's connection or storage to a plain function."""
 
 from typing import Any
 
 import psycopg
-from airflow.sdk import BaseHook, ObjectStoragePath
+from airflow.sdk import BaseHook, ObjectStoragePath, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.flight_delays.month_files import MonthFile, SourceFileError, find_month
-from include.flight_delays.observations import NoObservationsError, observe
-from include.flight_delays.published_models import publish
+from include.flight_delays.observations import NoObservationsError, observe_month
+from include.flight_delays.published_models import publish_model
 from include.flight_delays.raw_tables import NoRawTablesError, load_month
 from include.warehouse import WAREHOUSE
 
@@ -38,7 +38,8 @@ def month_of(dag_run: Any, params: dict[str, Any]) -> str:
     return str(dag_run.data_interval_start.strftime("%Y-%m"))
 
 
-def extract_month(source: str, month: str) -> list[dict[str, Any]]:
+@task
+def extract(source: str, month: str) -> list[dict[str, Any]]:
     """Find and check the files of a month; what goes on is their description, not their rows."""
     try:
         return [file.as_xcom() for file in find_month(ObjectStoragePath(source), month)]
@@ -46,7 +47,8 @@ def extract_month(source: str, month: str) -> list[dict[str, Any]]:
         raise AirflowFailException(str(error)) from error
 
 
-def load_files(files: list[dict[str, Any]]) -> dict[str, int]:
+@task
+def load(files: list[dict[str, Any]]) -> dict[str, int]:
     """Load the files that were found, and give the number of rows of each table."""
     try:
         with connect() as warehouse:
@@ -56,18 +58,20 @@ def load_files(files: list[dict[str, Any]]) -> dict[str, int]:
         raise AirflowFailException(str(error)) from error
 
 
-def observe_month(month: str) -> list[list[Any]]:
+@task
+def observe(month: str) -> list[list[Any]]:
     """Read what the model learns from: 1,600 rows of nine numbers, small enough for an XCom."""
     try:
         with connect() as warehouse:
-            return observe(warehouse, month)
+            return observe_month(warehouse, month)
     except NoObservationsError as error:
         raise AirflowFailException(str(error)) from error
 
 
-def publish_model(trained: dict[str, Any]) -> dict[str, Any]:
+@task
+def publish(trained: dict[str, Any]) -> dict[str, Any]:
     """Keep metrics and chart in the warehouse; the metrics also as XCom."""
     with connect() as warehouse:
-        publish(warehouse, trained["metrics"], trained["chart"])
+        publish_model(warehouse, trained["metrics"], trained["chart"])
     metrics: dict[str, Any] = trained["metrics"]
     return metrics

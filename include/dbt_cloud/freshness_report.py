@@ -1,0 +1,35 @@
+"""Tell in the task log how fresh the sources of a run were."""
+
+import logging
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from include.dbt_cloud import CONNECTION_ID
+from include.dbt_cloud.artifacts import fetch_artifact, fetch_freshness
+from include.dbt_cloud.hook import PatientDbtCloudHook
+from include.source_freshness import freshness_of, raise_if_overdue
+
+
+log = logging.getLogger(__name__)
+
+
+def report_freshness(dbt_cloud_run_id: int | None) -> dict[str, str]:
+    """
+    Log every source with its age and owner, and return the status of each for XCom.
+
+    Raises `StaleSourceError` when one is too old; one that is only a warning stays a warning.
+    """
+    if dbt_cloud_run_id is None:
+        msg = "No dbt Cloud run was started. The log of the task before this one says why."
+        raise AirflowFailException(msg)
+    hook = PatientDbtCloudHook(CONNECTION_ID)
+    run: dict[str, Any] = hook.get_job_run(dbt_cloud_run_id, include_related=["run_steps"]).json()["data"]
+    sources = fetch_freshness(hook, dbt_cloud_run_id, run["run_steps"], None)
+    if not sources:
+        raise AirflowFailException(f"Run {dbt_cloud_run_id} looked at no source: {run['href']}")
+    found = freshness_of(sources, fetch_artifact(hook, dbt_cloud_run_id, "manifest.json", None, None) or {})
+    for each in found:
+        log.log(logging.WARNING if each.status == "warn" else logging.INFO, each.line())
+    raise_if_overdue(found)
+    return {each.name: each.status for each in found}
