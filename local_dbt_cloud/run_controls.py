@@ -16,11 +16,16 @@ from local_dbt_cloud.store import Run
 
 @dataclass(frozen=True, slots=True)
 class StepAhead:
-    """A step that is about to begin. `command` is None for the clone and the profile."""
+    """
+    A step that is about to begin. `command` is None for the clone and the profile.
+
+    `is_of_job` is false for what dbt Cloud adds to the job's own commands.
+    """
 
     index: int
     name: str
     command: str | None
+    is_of_job: bool = False
 
 
 @dataclass(frozen=True, slots=True)

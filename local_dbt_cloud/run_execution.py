@@ -193,7 +193,8 @@ class RunExecution:
 
     def _ask_controls(self, step: Step) -> StandIn | None:
         self._raise_if_over()
-        ahead = StepAhead(self.index + 1, step.name, step.command)
+        is_of_job = step.planned is not None and step.planned.number is not None
+        ahead = StepAhead(self.index + 1, step.name, step.command, is_of_job)
         answer = self.controls.before_step(self.run, ahead, self.ended)
         if isinstance(answer, End):
             self.stop(answer)
