@@ -36,7 +36,9 @@ from include.warehouse import WAREHOUSE
 def dbt_core_cosmos() -> None:
     DbtTaskGroup(
         group_id="flights",
-        project_config=ProjectConfig(manifest_path=GRAPH, project_name="flights"),
+        project_config=ProjectConfig(
+            manifest_path=GRAPH, project_name="flights", install_dbt_deps=False
+        ),
         profile_config=ProfileConfig(
             profile_name="flights",
             target_name="default",
@@ -53,7 +55,6 @@ def dbt_core_cosmos() -> None:
             invocation_mode=InvocationMode.SUBPROCESS,
             test_indirect_selection=TestIndirectSelection.CAUTIOUS,
         ),
-        operator_args={"install_deps": False, "append_env": True},
     )
 
 

@@ -20,7 +20,7 @@ from airflow.sdk import Param, dag, task
 from include.dbt_cloud.failed_run import find_failed_run, resume_failed_run, select_failed_nodes
 from include.dbt_cloud.operator import DbtCloudJobOperator
 from include.flights_jobs import BUILD_FLIGHTS, BUILD_ONE_MONTH, FLIGHTS
-from include.task_defaults import TASK_DEFAULTS
+from include.task_defaults import PROVIDER_RUN_FAILED, TASK_DEFAULTS
 
 
 @dag(
@@ -43,7 +43,12 @@ def dbt_rerun_failed() -> None:
 
     resumed = task(task_id="resume")(resume_failed_run)(failed)
     wait = DbtCloudJobRunSensor(
-        task_id="wait", run_id=resumed, deferrable=True, poke_interval=2, timeout=3600
+        task_id="wait",
+        run_id=resumed,
+        deferrable=True,
+        poke_interval=2,
+        timeout=3600,
+        retry_policy=PROVIDER_RUN_FAILED,
     )
     steps = task(task_id="select")(select_failed_nodes)(failed)
     build_selected = DbtCloudJobOperator(

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowFailException
 
-class MonthRangeError(ValueError):
-    """The range has no month in it."""
+
+class MonthRangeError(AirflowFailException):
+    """The range has no month in it; a retry would find none either."""
 
 
 def months_between(first: str, last: str) -> list[str]:

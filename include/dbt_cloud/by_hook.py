@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
-class RunNotSuccessfulError(Exception):
-    """The run has ended otherwise than with success, or has not ended in time."""
+class RunNotSuccessfulError(AirflowFailException):
+    """The run has ended otherwise than with success, or not in time: no retry changes that."""
 
 
 def start_job(job_name: str, overrides: dict[str, Any]) -> int:

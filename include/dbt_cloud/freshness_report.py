@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from include.dbt_cloud import CONNECTION_ID
 from include.dbt_cloud.artifacts import fetch_artifact, fetch_freshness
 from include.dbt_cloud.hook import PatientDbtCloudHook
-from include.source_freshness import freshness_of, raise_if_overdue
+from include.source_freshness import StaleSourceError, freshness_of, raise_if_overdue
 
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ def report_freshness(dbt_cloud_run_id: int | None) -> dict[str, str]:
     """
     Log every source with its age and owner, and return the status of each for XCom.
 
-    Raises `StaleSourceError` when one is too old; one that is only a warning stays a warning.
+    Fails when one is too old, without a retry: it would read the same. A warning stays one.
     """
     if dbt_cloud_run_id is None:
         msg = "No dbt Cloud run was started. The log of the task before this one says why."
@@ -31,5 +31,8 @@ def report_freshness(dbt_cloud_run_id: int | None) -> dict[str, str]:
     found = freshness_of(sources, fetch_artifact(hook, dbt_cloud_run_id, "manifest.json", None, None) or {})
     for each in found:
         log.log(logging.WARNING if each.status == "warn" else logging.INFO, each.line())
-    raise_if_overdue(found)
+    try:
+        raise_if_overdue(found)
+    except StaleSourceError as error:
+        raise AirflowFailException(str(error)) from error
     return {each.name: each.status for each in found}
