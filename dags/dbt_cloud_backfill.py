@@ -11,8 +11,7 @@ line. Months come into `raw` by `make load MONTH=2013-02`, or by the DAG `flight
 **When it is red**
 
 - `build_month` has a task for each month. Clear the red ones; a month built again replaces itself.
-- `combine`: its log has the model or dbt test that failed. Clear it.
-- `commands`: the first month of the form comes after the last.
+- `combine`: its log has what failed. `commands`: the form's first month comes after its last.
 """
 
 from airflow.sdk import Param, dag, task

@@ -4,16 +4,15 @@
 The dbt project of `dbt_project/` without dbt Cloud: astronomer-cosmos draws a task for each model,
 and each task runs `dbt build` for its model and the dbt tests of it, in an environment of its own
 (`DBT_EXECUTABLE`). It builds into the schema `dbt_core` of the connection `warehouse`, so that it
-leaves alone what the dbt Cloud jobs have built.
+leaves alone what dbt Cloud has built.
 
 **When it is red**
 
 - A task has the name of its model; its log is dbt's own. Mend the model and clear that task with
   *downstream*: what was built before is not built again.
 - `raw.… does not exist`: the warehouse is empty; `make load MONTH=2013-01`.
-- `No such file or directory: 'dbt'`: this machine has no dbt where `DBT_EXECUTABLE` says.
-
-A new model, or a new `ref`, shows after `make graph`; what is inside a model is read at each run.
+- `No such file or directory: 'dbt'`: there is no dbt where `DBT_EXECUTABLE` says.
+- A new model, or a new `ref`, shows after `make graph`; the rest of a model is read at each run.
 """
 
 from airflow.sdk import dag

@@ -1,9 +1,8 @@
 """
 ### The provider's own operators and sensor
 
-What `apache-airflow-providers-dbt-cloud` brings, with nothing of this repository: a run that a
-worker waits for, a run that is started and left to a sensor in the triggerer, its artifact, the
-list of jobs and the newest run of a job. Compare `dbt_cloud_job`, which needs one task for it.
+What the provider brings, with nothing of this repository: a run that a worker waits for, a run
+left to a sensor in the triggerer, its artifact, the list of jobs, the newest run of a job.
 
 **When it is red**
 

@@ -42,20 +42,14 @@ def dbt_rerun_failed() -> None:
         return way
 
     resumed = task(task_id="resume")(resume_failed_run)(failed)
-    wait = DbtCloudJobRunSensor(
-        task_id="wait",
-        run_id=resumed,
-        deferrable=True,
-        poke_interval=2,
-        timeout=3600,
-        retry_policy=PROVIDER_RUN_FAILED,
+    DbtCloudJobRunSensor(
+        task_id="wait", run_id=resumed, deferrable=True, retry_policy=PROVIDER_RUN_FAILED
     )
     steps = task(task_id="select")(select_failed_nodes)(failed)
-    build_selected = DbtCloudJobOperator(
+    DbtCloudJobOperator(
         task_id="build_selected", job_name="{{ params.job }}", **FLIGHTS, steps_override=steps
     )
     failed >> which_way("{{ params.way }}") >> [resumed, steps]
-    resumed >> wait
 
 
 dbt_rerun_failed()

@@ -3,21 +3,22 @@
 
 One month a dag_run: finds the month's files at their source, loads them into schema `raw`, lets dbt
 Cloud build that month, trains a model on what dbt made, and publishes its metrics and a chart,
-which *Browse, Flight delays* shows. By hand it does the month of the form; for all of 2013,
-*Trigger, Backfill* from 2013-01-01 to 2013-12-31. A month that is done again replaces itself.
+which *Browse, Flight delays* shows. By hand it does the month of the form; a *Backfill* from
+2013-01-01 to 2013-12-31 does the year. A month done again replaces itself.
 
 **When it is red**
 
-- `extract`, `load`: no such month at the source, or no schema `raw` in the connection `warehouse`.
+- `extract`, `load`: no such month at the source; no schema `raw` in the connection `warehouse`.
 - `transform`: its log has the model or dbt test that failed. Mend it, then clear `transform`.
 - `observe`: dbt Cloud builds in another warehouse than the connection `warehouse` names.
 - `train`: its log is scikit-learn's. The Variable `training_python` names the Python it runs in.
 """
 
-from datetime import datetime
 from typing import Any
 
-from airflow.sdk import CronDataIntervalTimetable, Param, dag, task
+import pendulum
+from airflow.sdk import Param, dag, task
+from airflow.timetables.events import EventsTimetable
 
 from include.dbt_cloud.operator import DbtCloudJobOperator
 from include.flight_delays import tasks
@@ -25,14 +26,14 @@ from include.flights_jobs import BUILD_ONE_MONTH, FLIGHTS
 from include.task_defaults import TASK_DEFAULTS
 
 
+MONTHS = [pendulum.datetime(2013, month, 1) for month in range(1, 13)]  # all that the source has
 MONTH = "{{ month_of(dag_run, params) }}"
 BUILD = f"dbt build --select +monthly_flights +delays_against_weather --vars '{{month: {MONTH}}}'"
 
 
 @dag(
-    schedule=CronDataIntervalTimetable("@monthly", timezone="UTC"),
-    start_date=datetime(2013, 1, 1),  # noqa: DTZ001 # in the timetable's time zone
-    end_date=datetime(2013, 12, 31),  # noqa: DTZ001 # as above
+    schedule=EventsTimetable(MONTHS, description="Each month of 2013"),
+    start_date=MONTHS[0],
     catchup=False,
     max_active_runs=1,
     params={"month": Param("2013-01", type="string", pattern=r"^2013-(0[1-9]|1[0-2])$")},

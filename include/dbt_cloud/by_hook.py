@@ -60,10 +60,14 @@ def wait_for_run(dbt_cloud_run_id: int, seconds: float = 3600) -> int:
             return dbt_cloud_run_id
         if status.is_final:
             hook.log_job_run_failure_details(dbt_cloud_run_id)
-            raise RunNotSuccessfulError(f"Run {dbt_cloud_run_id} is {run['status_humanized']}: {run['href']}")
+            raise RunNotSuccessfulError(
+                f"Run {dbt_cloud_run_id} is {run['status_humanized']}: {run['href']}"
+            )
         if time.monotonic() > deadline:
             hook.cancel_job_run(dbt_cloud_run_id)
-            raise RunNotSuccessfulError(f"Run {dbt_cloud_run_id} took longer than {seconds:.0f} s; cancelled.")
+            raise RunNotSuccessfulError(
+                f"Run {dbt_cloud_run_id} took longer than {seconds:.0f} s; cancelled."
+            )
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
 

@@ -24,11 +24,15 @@ def report_freshness(dbt_cloud_run_id: int | None) -> dict[str, str]:
         msg = "No dbt Cloud run was started. The log of the task before this one says why."
         raise AirflowFailException(msg)
     hook = PatientDbtCloudHook(CONNECTION_ID)
-    run: dict[str, Any] = hook.get_job_run(dbt_cloud_run_id, include_related=["run_steps"]).json()["data"]
+    run: dict[str, Any] = hook.get_job_run(dbt_cloud_run_id, include_related=["run_steps"]).json()[
+        "data"
+    ]
     sources = fetch_freshness(hook, dbt_cloud_run_id, run["run_steps"], None)
     if not sources:
         raise AirflowFailException(f"Run {dbt_cloud_run_id} looked at no source: {run['href']}")
-    found = freshness_of(sources, fetch_artifact(hook, dbt_cloud_run_id, "manifest.json", None, None) or {})
+    found = freshness_of(
+        sources, fetch_artifact(hook, dbt_cloud_run_id, "manifest.json", None, None) or {}
+    )
     for each in found:
         log.log(logging.WARNING if each.status == "warn" else logging.INFO, each.line())
     try:

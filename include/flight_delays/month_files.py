@@ -65,6 +65,8 @@ def _check(table: str, file: Path, month: str) -> MonthFile:
     year, month_of_year = (str(int(part)) for part in month.split("-"))
     strangers = sum(1 for row in rows if row != (year, month_of_year))
     if not rows or strangers:
-        raise SourceFileError(f"{file} is not {month}: {strangers} of its {len(rows)} rows are not.")
+        raise SourceFileError(
+            f"{file} is not {month}: {strangers} of its {len(rows)} rows are not."
+        )
     sha256 = hashlib.sha256(content).hexdigest()
     return MonthFile(table, month, str(file), columns, len(rows), sha256)

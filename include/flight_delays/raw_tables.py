@@ -38,9 +38,7 @@ def load_month(
         ) from error
 
 
-def _replace(
-    warehouse: Connection, file: MonthFile, open_file: Callable[[str], Path]
-) -> int:
+def _replace(warehouse: Connection, file: MonthFile, open_file: Callable[[str], Path]) -> int:
     table = Identifier("raw", file.table)
     year, month = file.month.split("-")
     delete = SQL("delete from {} where year = %s and month = %s").format(table)

@@ -42,7 +42,7 @@ def load_dag():
 
 
 @pytest.fixture
-def run_dag(airflow_database, load_dag) -> Callable[..., Ended]:
+def run_dag(load_dag, run_to_its_end) -> Callable[..., Ended]:
     """Run a DAG with `dag.test()`; what is given by name is what the form would send."""
 
     def run(dag_id: str, **form: Any) -> Ended:
@@ -51,7 +51,13 @@ def run_dag(airflow_database, load_dag) -> Callable[..., Ended]:
     return run
 
 
-def run_to_its_end(dag, **form: Any) -> Ended:
+@pytest.fixture
+def run_to_its_end(airflow_database) -> Callable[..., Ended]:
+    """The same, for a DAG that is loaded already."""
+    return _run_to_its_end
+
+
+def _run_to_its_end(dag, **form: Any) -> Ended:
     dag_run = dag.test(run_conf=form or None)
     with create_session() as session:
         found = session.scalars(

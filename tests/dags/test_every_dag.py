@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
 from sqlalchemy.engine import Engine
 
 
@@ -112,6 +113,33 @@ class TestHouseRules:
 
         assert lacking == set()
 
+    def test_reaches_the_scheduler(self, dag_bag):
+        """Every DAG can be written down and read again, as on its way to the scheduler."""
+        for dag in dag_bag.dags.values():
+            again = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+            assert set(again.task_ids) == set(dag.task_ids)
+
+    def test_owned(self, dag_bag):
+        """Every task has an owner who can be asked, not the name that Airflow gives by itself."""
+        nobodys = {
+            f"{dag.dag_id}.{task.task_id}"
+            for dag in dag_bag.dags.values()
+            for task in dag.tasks
+            if task.owner == "airflow"
+        }
+
+        assert nobodys == set()
+
+    def test_starts_nothing_by_itself(self, dag_bag):
+        """What has a schedule is off until somebody switches it on: no surprise in your account."""
+        on = {
+            dag.dag_id
+            for dag in dag_bag.dags.values()
+            if dag.schedule is not None and not dag.is_paused_upon_creation
+        }
+
+        assert on <= {"flight_delays"}  # its schedule has ended: only a backfill makes dag_runs
+
     def test_no_cycles(self, dag_bag):
         """The tasks of every DAG can be put in an order."""
         for dag in dag_bag.dags.values():
@@ -119,7 +147,7 @@ class TestHouseRules:
 
     def test_is_wiring_only(self, dag_bag):
         """A DAG file stays short; what it does is in include/, where it is tested on its own."""
-        long = {path.name for path in DAGS.glob("*.py") if len(path.read_text().splitlines()) > 80}
+        long = {path.name for path in DAGS.glob("*.py") if len(path.read_text().splitlines()) >= 60}
 
         assert long == set()
 
