@@ -26,17 +26,13 @@ from include.dbt_cloud import CONNECTION_ID
 from include.dbt_cloud.notifications import tell_people
 from include.dbt_cloud.operator import DbtCloudJobOperator
 from include.dbt_cloud.report import report_run
-from include.dbt_cloud.retries import RETRY_ALL_BUT_DBT_FAILURES
+from include.task_defaults import TASK_DEFAULTS
 
 
 @dag(
     schedule=None,
     max_active_runs=1,
-    default_args={
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "retry_policy": RETRY_ALL_BUT_DBT_FAILURES,
-    },
+    default_args=TASK_DEFAULTS,
     tags=["dbt cloud"],
     doc_md=__doc__,
 )

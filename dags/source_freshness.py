@@ -3,7 +3,8 @@
 
 Every three hours, on its own and before anybody builds on old data: runs the job *Check source
 freshness* and logs each source with its age and its owner. A source that dbt only warns about
-stays a warning and the dag_run green; one past its limit makes it red and names whom to tell.
+stays a warning and the dag_run green; one past its limit makes it red, names its owner, and is told
+to whom `DBT_CLOUD_NOTIFICATION_URLS` of `.env` names.
 
 It is off until somebody switches it on.
 
@@ -19,6 +20,7 @@ from datetime import datetime
 from airflow.sdk import XComArg, dag, task
 
 from include.dbt_cloud.freshness_report import report_freshness
+from include.dbt_cloud.notifications import tell_people
 from include.dbt_cloud.operator import DbtCloudJobOperator
 from include.flights_jobs import CHECK_FRESHNESS, FLIGHTS
 from include.task_defaults import TASK_DEFAULTS
@@ -37,7 +39,9 @@ from include.task_defaults import TASK_DEFAULTS
 def source_freshness() -> None:
     # Always anew: resuming would keep what yesterday's look has found.
     check = DbtCloudJobOperator(task_id="check", job_name=CHECK_FRESHNESS, **FLIGHTS, resume=False)
-    report = task(task_id="report_freshness", trigger_rule="all_done")(report_freshness)
+    report = task(
+        task_id="report_freshness", trigger_rule="all_done", on_failure_callback=tell_people()
+    )(report_freshness)
 
     report(XComArg(check, key="job_run_id"))
 

@@ -24,7 +24,7 @@ def _write(connection_id: str, fields: Mapping[str, str]) -> None:
             connection = Connection(conn_id=connection_id)
             session.add(connection)
         # `set_password` and `set_extra` encrypt; the others are plain columns.
-        connection.set_password(fields["password"])
+        connection.set_password(fields.get("password"))
         connection.set_extra(fields.get("extra", ""))
         for name in ("conn_type", "host", "login", "schema", "description"):
             setattr(connection, name, fields.get(name))

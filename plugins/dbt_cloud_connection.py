@@ -9,7 +9,6 @@ every way to run Airflow: here, in containers, and under `astro dev start`.
 
 import json
 import os
-from functools import partial
 from typing import Any
 
 import structlog
@@ -17,30 +16,16 @@ from airflow.listeners import hookimpl
 from airflow.models.connection import Connection
 from airflow.plugins_manager import AirflowPlugin
 from airflow.utils.session import create_session
-from sqlalchemy import delete, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import delete
 
 from include.dbt_cloud import CONNECTION_ID
 from include.dbt_cloud.connection import connection_from
 from include.dbt_cloud.notifications import NOTIFICATIONS, WRITTEN_FROM_DOTENV, addresses
 from include.dbt_cloud.settings_error import SettingsError
+from include.written_connection import write_connection
 
 
 log = structlog.get_logger(__name__)
-
-
-def write_connection(conn_id: str, fields: dict[str, str]) -> None:
-    """Create the connection or bring it up to date, in one transaction."""
-    with create_session() as session:
-        connection = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
-        if connection is None:
-            connection = Connection(conn_id=conn_id)
-            session.add(connection)
-        # `set_password` and `set_extra` encrypt; the others are plain columns.
-        connection.set_password(fields.get("password"))
-        connection.set_extra(fields["extra"])
-        for name in ("conn_type", "host", "login", "description"):
-            setattr(connection, name, fields.get(name))
 
 
 def write_notifications(told: list[dict[str, str]]) -> None:
@@ -73,15 +58,8 @@ class ConnectionListener:
             log.error("The connection was not written", connection=CONNECTION_ID, reason=str(error))  # noqa: TRY400 # a traceback says nothing more
             return
         told = addresses(os.environ.get("DBT_CLOUD_NOTIFICATION_URLS", ""))
-        for write in (
-            partial(write_connection, CONNECTION_ID, fields),
-            partial(write_notifications, told),
-        ):
-            try:
-                write()
-            except IntegrityError:
-                # Another component created it in the same instant: what is left is an update.
-                write()
+        write_connection(CONNECTION_ID, fields)
+        write_notifications(told)
         log.info("The connection was written", connection=CONNECTION_ID, host=fields["host"])
 
 
