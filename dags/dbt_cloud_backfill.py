@@ -5,8 +5,8 @@ Builds the chosen models once for each month from the first to the last, `--vars
 month it is, and then, when all months are there, what is made of them. Range and models are asked
 for when it is triggered.
 
-dbt Cloud runs a job once at a time, so two months at most are handed over: one builds, one stands in
-line. Months come into `raw` by `make load MONTH=2013-02`, or by the DAG `flight_delays`.
+dbt Cloud runs a job once at a time, so two months at most are handed over: one builds, one waits.
+Months come into `raw` by `make load MONTH=2013-02`, or by the DAG `flight_delays`.
 
 **When it is red**
 

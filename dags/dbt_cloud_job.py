@@ -52,7 +52,7 @@ def dbt_cloud_job() -> None:
     def report_results(dbt_cloud_run_id: int | None) -> dict[str, Any]:
         return report_run(dbt_cloud_run_id)
 
-    report_results(XComArg(run_job, key="job_run_id"))  # type: ignore[arg-type] # an int at run time
+    report_results(XComArg(run_job, key="job_run_id"))
 
 
 dbt_cloud_job()

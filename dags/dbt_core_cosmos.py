@@ -35,9 +35,7 @@ from include.warehouse import WAREHOUSE
 def dbt_core_cosmos() -> None:
     DbtTaskGroup(
         group_id="flights",
-        project_config=ProjectConfig(
-            manifest_path=GRAPH, project_name="flights", install_dbt_deps=False
-        ),
+        project_config=ProjectConfig(manifest_path=GRAPH, project_name="flights"),
         profile_config=ProfileConfig(
             profile_name="flights",
             target_name="default",
@@ -50,6 +48,7 @@ def dbt_core_cosmos() -> None:
         ),
         execution_config=ExecutionConfig(
             dbt_project_path=PROJECT,
+            install_dbt_deps=False,
             dbt_executable_path=dbt_executable(),
             invocation_mode=InvocationMode.SUBPROCESS,
             test_indirect_selection=TestIndirectSelection.CAUTIOUS,

@@ -1,17 +1,16 @@
 """
 ### Flight delays: extract, load, transform, train
 
-One month a dag_run: finds the month's files at their source, loads them into schema `raw`, lets dbt
-Cloud build that month, trains a model on what dbt made, and publishes its metrics and a chart,
-which *Browse, Flight delays* shows. By hand it does the month of the form; a *Backfill* from
-2013-01-01 to 2013-12-31 does the year. A month done again replaces itself.
+One month a dag_run: finds its files at their source, loads them into schema `raw`, lets dbt Cloud
+build it, trains a model, and publishes metrics and a chart (*Browse, Flight delays*). By hand it
+does the month of the form, a *Backfill* of 2013 the year. A month done again replaces itself.
 
 **When it is red**
 
 - `extract`, `load`: no such month at the source; no schema `raw` in the connection `warehouse`.
 - `transform`: its log has the model or dbt test that failed. Mend it, then clear `transform`.
 - `observe`: dbt Cloud builds in another warehouse than the connection `warehouse` names.
-- `train`: its log is scikit-learn's. The Variable `training_python` names the Python it runs in.
+- `train`: its log is scikit-learn's, in the Python of the Variable `training_python`.
 """
 
 from typing import Any
@@ -53,9 +52,8 @@ def flight_delays() -> None:
     transform = DbtCloudJobOperator(
         task_id="transform", job_name=BUILD_ONE_MONTH, **FLIGHTS, steps_override=[BUILD]
     )
-    observations = tasks.observe(MONTH)
+    loaded >> transform >> (observations := tasks.observe(MONTH))
     tasks.publish(train(MONTH, observations))
-    loaded >> transform >> observations
 
 
 flight_delays()

@@ -10,11 +10,20 @@ import gzip
 import hashlib
 import io
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 
 TABLES = ("flights", "weather")
+
+
+class SourcePath(Protocol):
+    """What is asked of a path: `pathlib.Path` and `ObjectStoragePath` both know it."""
+
+    def __truediv__(self, name: str) -> Self: ...
+
+    def exists(self) -> bool: ...
+
+    def read_bytes(self) -> bytes: ...
 
 
 class SourceFileError(Exception):
@@ -39,7 +48,7 @@ class MonthFile:
     def from_xcom(cls, value: dict[str, Any]) -> "MonthFile":
         return cls(**{**value, "columns": tuple(value["columns"])})
 
-    def read(self, file: Path) -> bytes:
+    def read(self, file: SourcePath) -> bytes:
         """Give the CSV's bytes; raise `SourceFileError` when it is not what was checked."""
         content = file.read_bytes()
         if hashlib.sha256(content).hexdigest() != self.sha256:
@@ -49,12 +58,12 @@ class MonthFile:
         return gzip.decompress(content)
 
 
-def find_month(source: Path, month: str) -> list[MonthFile]:
+def find_month(source: SourcePath, month: str) -> list[MonthFile]:
     """Find and check the files of a month (`2013-02`), one for each table."""
     return [_check(table, source / table / f"{month}.csv.gz", month) for table in TABLES]
 
 
-def _check(table: str, file: Path, month: str) -> MonthFile:
+def _check(table: str, file: SourcePath, month: str) -> MonthFile:
     if not file.exists():
         raise SourceFileError(f"The source has no {table} for {month}: there is no {file}.")
     content = file.read_bytes()

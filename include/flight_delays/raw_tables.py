@@ -1,13 +1,12 @@
-"""Load: put the files of a month into schema `raw`, in the place of what was there of that month."""
+"""Load: put the files of a month into schema `raw`, in the place of what was there of it."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from psycopg import Connection
 from psycopg.errors import InvalidSchemaName, UndefinedTable
 from psycopg.sql import SQL, Identifier
 
-from include.flight_delays.month_files import MonthFile
+from include.flight_delays.month_files import MonthFile, SourcePath
 
 
 # The number that `make load` takes as well: two loads at once would both delete what they see,
@@ -20,7 +19,7 @@ class NoRawTablesError(Exception):
 
 
 def load_month(
-    warehouse: Connection, files: Sequence[MonthFile], open_file: Callable[[str], Path]
+    warehouse: Connection, files: Sequence[MonthFile], open_file: Callable[[str], SourcePath]
 ) -> dict[str, int]:
     """
     Replace a month in every table, in one transaction: all of it is new, or nothing is.
@@ -38,7 +37,7 @@ def load_month(
         ) from error
 
 
-def _replace(warehouse: Connection, file: MonthFile, open_file: Callable[[str], Path]) -> int:
+def _replace(warehouse: Connection, file: MonthFile, open_file: Callable[[str], SourcePath]) -> int:
     table = Identifier("raw", file.table)
     year, month = file.month.split("-")
     delete = SQL("delete from {} where year = %s and month = %s").format(table)

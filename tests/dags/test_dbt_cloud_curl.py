@@ -1,4 +1,4 @@
-"""`dbt_cloud_curl`, and the shell script it runs: exit codes, cancelling, and a token nobody sees."""
+"""`dbt_cloud_curl`, and the shell script it runs: exit codes, cancelling, a token nobody sees."""
 
 import json
 import os
