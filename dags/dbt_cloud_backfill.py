@@ -40,20 +40,20 @@ SELECTOR = {"type": "string", "pattern": r"^[\w+*@.:/ -]+$", "minLength": 1}
 )
 def dbt_cloud_backfill() -> None:
     commands = task(task_id="commands")(commands_by_month)
+    months = commands("{{ params.first }}", "{{ params.last }}", "{{ params.models }}")
     build_month = DbtCloudJobOperator.partial(
         task_id="build_month",
         job_name=BUILD_ONE_MONTH,
         **FLIGHTS,
         max_active_tis_per_dagrun=2,
         map_index_template="{{ task.steps_override[0] }}",
-    ).expand(steps_override=commands())
-    combine = DbtCloudJobOperator(
+    ).expand(steps_override=months)
+    build_month >> DbtCloudJobOperator(
         task_id="combine",
         job_name=BUILD_FLIGHTS,
         **FLIGHTS,
         steps_override=["dbt build --select path:models/marts --exclude {{ params.models }}"],
     )
-    build_month >> combine
 
 
 dbt_cloud_backfill()

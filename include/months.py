@@ -1,7 +1,5 @@
 """A range of months, and the dbt command that builds one of them."""
 
-from typing import Any
-
 from airflow.sdk.exceptions import AirflowFailException
 
 
@@ -17,11 +15,11 @@ def months_between(first: str, last: str) -> list[str]:
     return [f"{number // 12:04}-{number % 12 + 1:02}" for number in range(start, end + 1)]
 
 
-def commands_by_month(params: dict[str, Any]) -> list[list[str]]:
-    """Give the steps of one dbt Cloud run for each month of the form."""
+def commands_by_month(first: str, last: str, models: str) -> list[list[str]]:
+    """Give the steps of one dbt Cloud run for each month of a range."""
     return [
-        [f"dbt build --select {params['models']} --vars '{{month: {month}}}'"]
-        for month in months_between(params["first"], params["last"])
+        [f"dbt build --select {models} --vars '{{month: {month}}}'"]
+        for month in months_between(first, last)
     ]
 
 

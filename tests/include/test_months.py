@@ -26,6 +26,6 @@ def test_range_that_ends_before_it_begins():
 
 def test_commands():
     """Each month is a run of one command, with the models of the form."""
-    assert commands_by_month({"first": "2013-01", "last": "2013-01", "models": "a b+"}) == [
+    assert commands_by_month("2013-01", "2013-01", "a b+") == [
         ["dbt build --select a b+ --vars '{month: 2013-01}'"]
     ]
