@@ -5,8 +5,9 @@ The connection is read when it is first needed, and once more when dbt Cloud ref
 token that was exchanged in Airflow meanwhile must not fail what is waiting.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -25,6 +26,7 @@ from include.dbt_cloud.request_headers import request_headers
 
 SECONDS_PER_REQUEST = 30
 REFUSED = 400
+PAGE = 100
 DEFAULT_HOST = "cloud.getdbt.com"
 
 Run = dict[str, Any]
@@ -74,6 +76,23 @@ class AsyncDbtCloudApi:
         }
         data: list[Run] = await self._call("GET", "runs/", query)
         return data
+
+    async def ended_runs(self, job_id: int, statuses: Sequence[int], since: datetime) -> list[Run]:
+        """List a job's runs that ended since a moment, the latest first, with their causes."""
+        found: list[Run] = []
+        while True:
+            query = {
+                "job_definition_id": str(job_id),
+                "status__in": str(list(statuses)),
+                "order_by": "-finished_at",
+                "include_related": "trigger",
+                "limit": str(PAGE),
+                "offset": str(len(found)),
+            }
+            page: list[Run] = await self._call("GET", "runs/", query)
+            found += page
+            if len(page) < PAGE or datetime.fromisoformat(page[-1]["finished_at"]) < since:
+                return [run for run in found if datetime.fromisoformat(run["finished_at"]) >= since]
 
     async def cancel(self, run_id: int) -> Run:
         data: Run = await self._call("POST", f"runs/{run_id}/cancel/", None)

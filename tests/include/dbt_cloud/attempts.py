@@ -19,7 +19,7 @@ import ssl
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -264,6 +264,18 @@ def _as_airflow_does(operator: Any, act: Callable[..., Any], *arguments: Any) ->
     except AirflowTaskTimeout:
         operator.on_kill()
         raise
+
+
+def run_to_the_end(work: Awaitable[Any]) -> Any:
+    """`asyncio.run`, and a moment for the TLS connections to close, which aiohttp leaves to it."""
+
+    async def whole() -> Any:
+        try:
+            return await work
+        finally:
+            await asyncio.sleep(0.1)
+
+    return asyncio.run(whole())
 
 
 async def _first_event(trigger: DbtCloudRunTrigger) -> Any:

@@ -3,7 +3,9 @@
 import itertools
 import json
 import signal
+import ssl
 
+import aiohttp
 import pytest
 
 from tests.chokepoint import chokepoint
@@ -62,6 +64,13 @@ def connect(server: Server, monkeypatch, port: int | None = None):
     monkeypatch.setenv("AIRFLOW_CONN_DBT_CLOUD_DEFAULT", json.dumps(connection))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.bundle))
     monkeypatch.setenv("SSL_CERT_FILE", str(server.bundle))
+
+
+@pytest.fixture
+def trusted(connected, monkeypatch):
+    """Let this process's aiohttp trust the server, which it does not know since its import."""
+    trust = ssl.create_default_context(cafile=str(connected.bundle))
+    monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", trust)
 
 
 @pytest.fixture

@@ -3,16 +3,14 @@
 import asyncio
 import os
 import signal
-import ssl
 import time
 from datetime import timedelta
 
-import aiohttp
 import pytest
 
 from include.dbt_cloud import trigger as trigger_module
 from include.dbt_cloud.trigger import DbtCloudRunTrigger
-from tests.include.dbt_cloud.attempts import Blow, tell_this_process_to_stop
+from tests.include.dbt_cloud.attempts import Blow, run_to_the_end, tell_this_process_to_stop
 from tests.local_dbt_cloud.server_process import JOB, OTHER_JOB
 
 
@@ -23,13 +21,6 @@ MODES = pytest.mark.parametrize("deferrable", [True, False], ids=["deferrable", 
 
 def newest(dbt_cloud, job_id=OTHER_JOB):
     return dbt_cloud.get("v2/runs/", job_definition_id=job_id, order_by="-id", limit=1)[0]
-
-
-@pytest.fixture
-def trusted(connected, monkeypatch):
-    """Let this process's aiohttp trust the server, which it does not know since its import."""
-    trust = ssl.create_default_context(cafile=str(connected.bundle))
-    monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", trust)
 
 
 def waiting_for(run_id, **more):
@@ -90,7 +81,7 @@ class TestMarkedInTheUi:
         """The triggerer calls `on_kill`, which cancels the run and says so."""
         run = connected.trigger(OTHER_JOB)
 
-        asyncio.run(waiting_for(run["id"]).on_kill())
+        run_to_the_end(waiting_for(run["id"]).on_kill())
 
         assert newest(connected)["is_cancelled"]
 
@@ -107,7 +98,7 @@ class TestMarkedInTheUi:
             )
             await waiting_for(run["id"]).on_kill()
 
-        asyncio.run(killed_meanwhile())
+        run_to_the_end(killed_meanwhile())
 
         assert connected.get(f"v2/runs/{run['id']}/")["is_cancelled"]
 
@@ -153,7 +144,7 @@ class TestTriggererStops:
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
 
-        asyncio.run(stopped())
+        run_to_the_end(stopped())
 
         assert not connected.get(f"v2/runs/{run['id']}/")["is_complete"]
         connected.request("POST", f"v2/runs/{run['id']}/cancel/")
