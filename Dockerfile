@@ -17,6 +17,17 @@ FROM apache/airflow:slim-3.3.2-python3.13 AS airflow
 # Templates that are no Python fail, which is none of our business.
 RUN python -m compileall -q -j 0 "$VIRTUAL_ENV/lib" || true
 COPY --chmod=755 container/with-secrets container/is-alive container/worker-is-alive /usr/local/bin/
+# What two of the DAGs run beside Airflow, whose packages disagree with theirs.
+RUN --mount=type=bind,source=requirements/dbt.lock,target=/tmp/locked/dbt.lock \
+    --mount=type=bind,source=requirements/training.lock,target=/tmp/locked/training.lock \
+    --mount=type=cache,target=/tmp/uv,uid=50000,gid=0 \
+    for name in dbt training; do \
+        uv venv --quiet --python "$(command -v python)" "/home/airflow/environments/$name" \
+        && uv pip install --quiet --compile-bytecode --cache-dir /tmp/uv --link-mode copy \
+            --require-hashes --python "/home/airflow/environments/$name/bin/python" \
+            --requirements "/tmp/locked/$name.lock" \
+        || exit 1; \
+    done
 # Last, so that an edit of requirements.txt rebuilds this layer and no other.
 RUN --mount=type=bind,source=requirements.txt,target=/tmp/locked/requirements.txt \
     --mount=type=bind,source=requirements/airflow.lock,target=/tmp/locked/airflow.lock \
@@ -47,6 +58,7 @@ FROM airflow-celery AS airflow-deploy
 COPY dags /opt/airflow/dags
 COPY include /opt/airflow/include
 COPY plugins /opt/airflow/plugins
+COPY dbt_project /opt/airflow/dbt_project
 
 
 # uv builds the environments and stays behind.

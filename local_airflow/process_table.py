@@ -94,15 +94,12 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
 
 def task_environment(settings: Settings) -> dict[str, str]:
     """Say where in this mode is what some DAGs work with; docs/settings.md lists the names."""
-    user, password = "warehouse", settings.secrets.warehouse_password
-    address = f"127.0.0.1:{settings.postgres_port}/warehouse"
     return {
         # Otherwise it is in /tmp, where two clones would share it.
         "AIRFLOW__COSMOS__CACHE_DIR": str(settings.folders.airflow_home / "cosmos"),
         "AIRFLOW_VAR_FLIGHTS_SOURCE": (ROOT / "local_ingestion" / "data").as_uri(),
         "AIRFLOW_VAR_TRAINING_PYTHON": str(python("training")),
         "DBT_EXECUTABLE": str(LOCAL / "dbt" / "bin" / "dbt"),
-        "LOCAL_WAREHOUSE_URL": f"postgresql://{user}:{password}@{address}",
     }
 
 
@@ -139,6 +136,9 @@ def airflow_secrets(secrets: Secrets, postgres_at: str) -> dict[str, str]:
         "AIRFLOW__API__SECRET_KEY": secrets.api_secret_key,
         "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"{database}/airflow",
+        "LOCAL_WAREHOUSE_URL": (
+            f"postgresql://warehouse:{secrets.warehouse_password}@{postgres_at}/warehouse"
+        ),
     }
 
 

@@ -5,6 +5,7 @@ import socket
 import time
 
 import docker
+import pytest
 
 from tests.docker.clone import ROOT, SOMEBODY, free_port, knows, wait_until
 
@@ -69,6 +70,13 @@ class TestUp:
         assert run.stdout.count("✓") >= 3
         assert "✗" not in run.stdout
         assert f"https://localhost:{stack.settings['LOCAL_DBT_CLOUD_PORT']}/deploy/" in run.stdout
+
+    @pytest.mark.parametrize("dag_id", ["flight_delays", "dbt_core_cosmos"])
+    def test_dags_with_an_environment_of_their_own_are_green(self, stack, dag_id):
+        """dbt and scikit-learn are in the image, and the warehouse and the files are reached."""
+        run = stack.make("run", dag_id)
+
+        assert run.returncode == 0, run.stdout + run.stderr
 
     def test_an_edit_is_visible_at_once(self, stack):
         """A new DAG file is in Airflow within five seconds."""
