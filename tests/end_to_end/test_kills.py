@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from include.dbt_cloud.job_watch import SECONDS_UNTIL_WRITTEN
 from local_airflow.endpoints import AirflowApi
 from local_airflow.state_file import read_state
 from tests.chokepoint import Chokepoint
@@ -32,8 +33,10 @@ DAGS = '''"""### Written by tests/end_to_end/test_kills.py, which removes it. Re
 
 from datetime import timedelta
 
-from airflow.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Asset
 
+from include.dbt_cloud.job_watch import watch_job
 from include.dbt_cloud.operator import DbtCloudJobOperator
 
 
@@ -49,6 +52,11 @@ for name, job_id in {{"quick": {quick}, "hold": {hold}}}.items():
                 retry_delay=timedelta(seconds=0),
             )
         globals()[dag_id] = dag
+
+watcher = watch_job("quick", {quick}, poll_interval=1)
+schedule = Asset("end_to_end_quick", watchers=[watcher])
+with DAG("end_to_end_watch", schedule=schedule, tags=["test"], doc_md=__doc__):
+    EmptyOperator(task_id="started", retries=1)
 '''
 
 
@@ -90,7 +98,7 @@ class World:
 
     def has_dags(self) -> bool:
         dags = self.api.get("/api/v2/dags", dag_id_pattern="end_to_end_%")["dags"]
-        return len(dags) == 4
+        return len(dags) == 5
 
     def stop(self) -> None:
         self.stack.make("down")
@@ -293,6 +301,28 @@ class TestEndedByAPerson:
         assert first["trigger"]["cause"] != second["trigger"]["cause"]
         world.api.patch(task.path, {"state": "failed"})
         world.wait_for(lambda: task.runs[1]["is_cancelled"], "the end of the run", 20)
+
+
+class TestWatcher:
+    def test_starts_a_dag_for_each_run_of_somebody_else(self, world):
+        """A run that a person starts starts a DAG, once; also one that ends with no triggerer."""
+
+        def dag_runs():
+            return world.api.get("/api/v2/dags/end_to_end_watch/dagRuns")["total_entries"]
+
+        triggerer = world.pid_of("triggerer")
+        begun = dag_runs()
+        world.wait_for(lambda: world.chokepoint.count("order_by=-finished_at"), "the watcher")
+        world.dbt_cloud.finish(world.dbt_cloud.trigger(JOB, cause="a person")["id"])
+        world.wait_for(lambda: dag_runs() == begun + 1, "the DAG")
+        time.sleep(SECONDS_UNTIL_WRITTEN + 2)
+
+        os.killpg(triggerer, signal.SIGKILL)
+        world.dbt_cloud.finish(world.dbt_cloud.trigger(JOB, cause="a person")["id"])
+        world.wait_for(lambda: dag_runs() == begun + 2, "the DAG")
+        time.sleep(SECONDS_UNTIL_WRITTEN)
+
+        assert dag_runs() == begun + 2
 
 
 class TestMakeDown:
