@@ -41,7 +41,7 @@ def dbt_cloud_curl() -> None:
             "DBT_CLOUD_ACCOUNT_ID": "{{ conn.dbt_cloud_default.login }}",
             "DBT_CLOUD_TOKEN": "{{ conn.dbt_cloud_default.password }}",
             "JOB_NAME": BUILD_ONE_MONTH,
-            "CAUSE": "Airflow: dag {{ dag.dag_id }}, task {{ task.task_id }}, dag_run {{ run_id }}",
+            "CAUSE": "Triggered via Apache Airflow: {{ dag.dag_id }}, dag_run {{ run_id }}",
             "SECONDS_TO_WAIT": "3600",
         },
         append_env=True,  # PATH, and the certificates to trust

@@ -34,12 +34,11 @@ from include.task_defaults import PROVIDER_RUN_FAILED, TASK_DEFAULTS
     doc_md=__doc__,
 )
 def dbt_provider_sensor() -> None:
-    job = {"job_name": BUILD_ONE_MONTH, "trigger_reason": "Airflow: dag_run {{ run_id }}"}
+    because = {"trigger_reason": "Triggered via Apache Airflow: dag_run {{ run_id }}"}
+    job = {"job_name": BUILD_ONE_MONTH, **FLIGHTS, **because}
     # Without an interval, a job of a second takes a minute.
-    run_and_wait = DbtCloudRunJobOperator(
-        task_id="run_and_wait", **job, **FLIGHTS, check_interval=1
-    )
-    start = DbtCloudRunJobOperator(task_id="start", **job, **FLIGHTS, wait_for_termination=False)
+    run_and_wait = DbtCloudRunJobOperator(task_id="run_and_wait", **job, check_interval=1)
+    start = DbtCloudRunJobOperator(task_id="start", **job, wait_for_termination=False)
     wait = DbtCloudJobRunSensor(
         task_id="wait", run_id=start.output, deferrable=True, poke_interval=1, timeout=3600
     )

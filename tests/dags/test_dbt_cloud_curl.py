@@ -79,7 +79,7 @@ class TestDag:
 
         assert ended.state == "success"
         assert ended.result("report_results")["dbt_cloud_run_id"] == dbt_cloud.runs[0].id
-        assert "dag dbt_cloud_curl, task run_job" in dbt_cloud.runs[0].cause
+        assert "Apache Airflow: dbt_cloud_curl, dag_run manual" in dbt_cloud.runs[0].cause
 
     def test_red_when_the_run_fails(self, run_dag, dbt_cloud):
         """A failed run turns the task red, and no second run is started."""

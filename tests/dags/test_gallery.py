@@ -1,5 +1,8 @@
 """The DAGs of the gallery against a dbt Cloud that does as it is told: green, and red."""
 
+import asyncio
+from types import SimpleNamespace
+
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
 
@@ -193,7 +196,7 @@ class TestScript:
 
         assert ended.state == "success"
         assert ended.result("report")["counts"]["success"] > 0
-        assert "dag dbt_cloud_script, task start" in dbt_cloud.runs[0].cause
+        assert "Apache Airflow: dbt_cloud_script.start, dag_run manual" in dbt_cloud.runs[0].cause
 
     def test_red_when_the_run_fails(self, run_dag, dbt_cloud):
         """A failed run turns the waiting task red, and no second run is started."""
@@ -263,3 +266,70 @@ def sources(*statuses):
             for number, status in enumerate(statuses)
         ]
     }
+
+
+class TestOnExternalRun:
+    def test_green(self, run_dag, dbt_cloud, start_by_hand):
+        """A run that a person has started is reported with its nodes."""
+        run_id = start_by_hand(BUILD_FLIGHTS)
+
+        ended = run_dag("on_external_run", run=run_id)
+
+        assert ended.state == "success"
+        assert ended.tasks["report_run[0]"] == "success"
+        assert len(dbt_cloud.runs) == 1
+
+    def test_red_when_that_run_failed(self, run_dag, dbt_cloud, start_by_hand):
+        """The failure of somebody else's run turns the dag_run red."""
+        dbt_cloud.end_next_run_as("error", failed=["stg_flights"])
+        run_id = start_by_hand(BUILD_FLIGHTS)
+
+        ended = run_dag("on_external_run", run=run_id)
+
+        assert ended.tasks["report_run[0]"] == "failed"
+
+    def test_by_hand_without_a_run(self, run_dag, dbt_cloud):
+        """Started by hand and without a run, it has nothing to do, and that is no failure."""
+        assert run_dag("on_external_run").tasks["runs_to_report"] == "skipped"
+
+    def test_runs_that_ended_together(self):
+        """Each run of the events is reported once, the oldest first."""
+        from include.dbt_cloud.own_job_watch import runs_to_report
+
+        events = [SimpleNamespace(extra={"payload": {"dbt_cloud_run_id": n}}) for n in (8, 7, 8)]
+
+        assert runs_to_report({"asset": events}, {"run": None}) == [7, 8]
+
+    def test_the_job_is_that_of_the_connection(self, dbt_cloud, start_by_hand, monkeypatch):
+        """The watch tells the end of a person's run of the job that the connection names."""
+        from include.dbt_cloud import job_watch, own_job_watch
+
+        monkeypatch.setattr(job_watch, "SECONDS_UNTIL_WRITTEN", 0)
+        trigger = own_job_watch.watch_own_job("x", poll_interval=0.05).trigger
+        kind, options = trigger.serialize()
+        assert kind == "include.dbt_cloud.own_job_watch.OwnJobWatchTrigger"
+
+        async def first_told():
+            watch = own_job_watch.OwnJobWatchTrigger(**options)
+            watch.asset_state_store = AssetStore()
+            told = asyncio.ensure_future(anext(watch.run()))
+            await asyncio.sleep(0.3)
+            run_ids = [
+                await asyncio.to_thread(start_by_hand, name)
+                for name in (BUILD_ONE_MONTH, BUILD_FLIGHTS)
+            ]
+            return run_ids, (await asyncio.wait_for(told, 20)).payload
+
+        (_, run_id), payload = asyncio.run(first_told())
+
+        assert payload["dbt_cloud_run_id"] == run_id
+
+
+class AssetStore(dict):
+    """The state store of one asset, as Airflow gives it to the trigger."""
+
+    async def aget(self, key):
+        return self.get(key)
+
+    async def aset(self, key, value):
+        self[key] = value
