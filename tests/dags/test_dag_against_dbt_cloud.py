@@ -14,3 +14,11 @@ def test_a_failed_model_turns_the_dag_red(airflow_database, dbt_cloud):
 
     assert DagBag("dags").dags["dbt_cloud_job"].test().state == "failed"
     assert [run.status for run in dbt_cloud.runs] == ["error"]
+
+
+def test_a_lost_answer_starts_no_second_run(airflow_database, dbt_cloud):
+    """The run was started and its answer lost: the DAG finds it again, and is green."""
+    dbt_cloud.fail_next("lost_answer", method="POST", path="*/run/")
+
+    assert DagBag("dags").dags["dbt_cloud_job"].test().state == "success"
+    assert len(dbt_cloud.runs) == 1
