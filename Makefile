@@ -155,10 +155,11 @@ format: dev ## Put the code into its format
 	@.local/dev/bin/ruff check --fix .
 
 .PHONY: docs
-docs: dev ## Write docs/supported_endpoints.md anew; TESTS=… for the tests of what is new
-	@.local/dev/bin/python -m pytest -q $(if $(filter tests,$(TESTS)),tests/local_dbt_cloud,$(TESTS)) \
-		--deselect tests/local_dbt_cloud/test_supported_endpoints.py
+docs: dev ## Write docs/supported_endpoints.md and docs/clients.md anew, by the tests that prove them
+	@.local/dev/bin/python -m pytest -q tests/local_dbt_cloud --deselect tests/local_dbt_cloud/test_supported_endpoints.py
 	@.local/dev/bin/python -m tests.local_dbt_cloud.supported_endpoints
+	@.local/dev/bin/python -m pytest -q tests/clients --deselect tests/clients/test_page.py
+	@.local/dev/bin/python -m tests.clients page
 
 .PHONY: graph
 graph: dev ## Draw the graph of dbt_project/ anew, after adding or connecting models
@@ -172,8 +173,9 @@ bench: dev ## Measure what the README promises
 	@.local/dev/bin/python -m benchmarks
 
 .PHONY: lock
-lock: ## Choose the newest versions that fit, and write requirements/*.lock
+lock: ## Choose the newest versions that fit, and write requirements/*.lock and those of the clients
 	@$(PYTHON) -m local_airflow lock
+	@$(PYTHON) -m tests.clients lock
 
 .PHONY: dev
 dev: ## Install what the tests and the linters need

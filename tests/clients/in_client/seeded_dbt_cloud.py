@@ -37,6 +37,17 @@ class SeededDbtCloud:
     jobs: dict[str, int]
     runs: dict[str, int]
 
+    @property
+    def cli_variables(self) -> dict[str, str]:
+        """What dbt-cloud-cli reads from the process environment."""
+        return {
+            "DBT_CLOUD_API_TOKEN": self.token,
+            "DBT_CLOUD_HOST": self.host,
+            "DBT_CLOUD_ACCOUNT_ID": str(self.account),
+            "DBT_CLOUD_PROJECT_ID": str(self.project),
+            "DBT_CLOUD_ENVIRONMENT_ID": str(self.environment),
+        }
+
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """A request below the root, `path` beginning with /; answers the JSON."""
         request = urllib.request.Request(  # noqa: S310 - it begins with https://

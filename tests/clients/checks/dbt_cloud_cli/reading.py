@@ -9,15 +9,7 @@ from seeded_dbt_cloud import CommandLine
 @pytest.fixture(scope="module")
 def cli(dbt_cloud):
     """The command line, with account and token in its process environment."""
-    return CommandLine(
-        "dbt-cloud",
-        {
-            "DBT_CLOUD_API_TOKEN": dbt_cloud.token,
-            "DBT_CLOUD_HOST": dbt_cloud.host,
-            "DBT_CLOUD_ACCOUNT_ID": str(dbt_cloud.account),
-            "DBT_CLOUD_PROJECT_ID": str(dbt_cloud.project),
-        },
-    )
+    return CommandLine("dbt-cloud", dbt_cloud.cli_variables)
 
 
 def test_accounts(cli, dbt_cloud):

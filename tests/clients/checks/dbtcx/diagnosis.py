@@ -9,14 +9,7 @@ from seeded_dbt_cloud import CommandLine
 @pytest.fixture(scope="module")
 def dbtcx(dbt_cloud):
     """The command line; `dbt-cloud`, which it calls, reads the same variables."""
-    return CommandLine(
-        "dbtcx",
-        {
-            "DBT_CLOUD_API_TOKEN": dbt_cloud.token,
-            "DBT_CLOUD_HOST": dbt_cloud.host,
-            "DBT_CLOUD_ACCOUNT_ID": str(dbt_cloud.account),
-        },
-    )
+    return CommandLine("dbtcx", dbt_cloud.cli_variables)
 
 
 def test_finds_the_step_that_built(dbtcx, dbt_cloud, tmp_path):
