@@ -1,8 +1,8 @@
 """Run again what failed in the newest run of a job, whoever started that run."""
 
+import logging
 from typing import Any
 
-from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.dbt_cloud import CONNECTION_ID
@@ -12,6 +12,9 @@ from include.dbt_cloud.run_status import RunStatus
 from include.flights_jobs import FLIGHTS
 from include.rerun_selector import NothingFailedError, selector_of
 from include.run_results import RunResults
+
+
+log = logging.getLogger(__name__)
 
 
 def find_failed_run(job_name: str) -> dict[str, Any]:
@@ -29,9 +32,9 @@ def find_failed_run(job_name: str) -> dict[str, Any]:
 def resume_failed_run(failed: dict[str, Any]) -> int:
     """Let dbt Cloud go on where the run failed: its own way, `dbt retry`."""
     answer = PatientDbtCloudHook(CONNECTION_ID).retry_failed_job_run(failed["job_id"])
-    run_id = int(answer.json()["data"]["id"])
-    get_current_context()["ti"].xcom_push(key="job_run_id", value=run_id)
-    return run_id
+    run = answer.json()["data"]
+    log.info("Run %s goes on where run %s failed: %s", run["id"], failed["run_id"], run["href"])
+    return int(run["id"])
 
 
 def select_failed_nodes(failed: dict[str, Any]) -> list[str]:
