@@ -68,14 +68,14 @@ class Client:
 def read_checks(path: Path) -> dict[str, str]:
     """The docstrings of a file's checks, without importing what only the client has."""
     module = ast.parse(path.read_text(encoding="utf-8"))
-    bodies = [module, *(node for node in module.body if isinstance(node, ast.ClassDef))]
+    classes = [node for node in module.body if isinstance(node, ast.ClassDef)]
+    nodes = [node for body in (module, *classes) for node in body.body]
     found: dict[str, str] = {}
-    for body in bodies:
-        for node in body.body:
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                if node.name in found:
-                    raise ValueError(f"{path.name} has two checks called {node.name}")
-                found[node.name] = ast.get_docstring(node) or ""
+    for node in sorted(nodes, key=lambda node: node.lineno):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            if node.name in found:
+                raise ValueError(f"{path.name} has two checks called {node.name}")
+            found[node.name] = ast.get_docstring(node) or ""
     return found
 
 

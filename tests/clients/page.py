@@ -108,5 +108,5 @@ def list_calls(calls: dict[str, set[str]]) -> list[str]:
         [f"`{endpoint}`", *(CALLED if endpoint in calls[title] else "" for title in titles)]
         for endpoint in endpoints
     ]
-    lines = [["endpoint", *titles], ["---"] * (len(titles) + 1), *rows]
-    return [f"| {' | '.join(cells)} |\n" for cells in lines]
+    head = f"| endpoint | {' | '.join(titles)} |\n|{'---|' * (len(titles) + 1)}\n"
+    return [head, *(f"| {' | '.join(cells)} |\n" for cells in rows)]

@@ -170,7 +170,7 @@ class TestInTheTriggerer:
 
 
 def test_no_method_is_left_out():
-    """Every public method of the hook that talks to dbt Cloud is called above."""
+    """No public method of the hook that talks to dbt Cloud is left out."""
     called = set(re.findall(r"hook\.(\w+)", Path(__file__).read_text()))
     public = {
         name

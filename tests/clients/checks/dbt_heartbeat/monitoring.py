@@ -8,6 +8,7 @@ with the local dbt Cloud, whose certificate has that name too.
 import socket
 import socketserver
 import threading
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -80,10 +81,24 @@ def test_failed_run(heartbeat, dbt_cloud):
     assert "division by zero" in " ".join(shown.split())
 
 
+def let_go_once_watched(dbt_cloud, run_id):
+    """Hold the run until somebody has asked for it twice: to show it first, and then to poll."""
+    path = f"/api/v2/accounts/{dbt_cloud.account}/runs/{run_id}/"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        requests = dbt_cloud.call("GET", "/_local/requests/")["requests"]
+        if [each["path"] for each in requests].count(path) >= 2:
+            break
+        time.sleep(0.1)
+    dbt_cloud.hold(None)
+
+
 def test_run_in_progress(heartbeat, dbt_cloud, held_run):
     """A run in progress is watched until it ends."""
-    threading.Timer(1.5, dbt_cloud.hold, [None]).start()
+    watcher = threading.Thread(target=let_go_once_watched, args=(dbt_cloud, held_run))
+    watcher.start()
     shown = heartbeat(held_run, "--poll-interval", 1)
+    watcher.join()
 
     assert "Running" in shown
     assert "Success" in shown
