@@ -14,6 +14,9 @@ TESTS ?= tests
 # A test that hangs ends with its stack. Not in pyproject.toml, which Astro's pytest reads too.
 export PYTEST_TIMEOUT ?= 600
 
+# The theme's makers advertise on every build what is of no concern here.
+export NO_MKDOCS_2_WARNING := 1
+
 # Compiled files next to the sources make every start three times as fast.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -154,8 +157,8 @@ format: dev ## Put the code into its format
 	@.local/dev/bin/ruff format .
 	@.local/dev/bin/ruff check --fix .
 
-.PHONY: docs
-docs: dev ## Write docs/supported_endpoints.md and docs/clients.md anew, by the tests that prove them
+.PHONY: docs-write
+docs-write: dev ## Write docs/supported_endpoints.md and docs/clients.md anew, by the tests that prove them
 	@.local/dev/bin/python -m pytest -q tests/local_dbt_cloud --deselect tests/local_dbt_cloud/test_supported_endpoints.py
 	@.local/dev/bin/python -m tests.local_dbt_cloud.supported_endpoints
 	@.local/dev/bin/python -m pytest -q tests/clients --deselect tests/clients/test_page.py
@@ -167,6 +170,15 @@ graph: dev ## Draw the graph of dbt_project/ anew, after adding or connecting mo
 		.local/dbt/bin/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project \
 		--target-path "$(CURDIR)/.local/graph" --log-path "$(CURDIR)/.local/graph"
 	@.local/dev/bin/python -m include.dbt_core.graph .local/graph/manifest.json
+
+.PHONY: docs
+docs: dev ## Build the documentation into .local/site; every link is checked
+	@.local/docs/bin/python -m mkdocs build --strict --quiet
+	@echo "the pages:   .local/site/index.html"
+
+.PHONY: docs-serve
+docs-serve: dev ## Show the documentation while it is written; PORT=8000
+	@.local/docs/bin/python -m mkdocs serve --strict --dev-addr "127.0.0.1:$(or $(PORT),8000)"
 
 .PHONY: bench
 bench: dev ## Measure what the README promises

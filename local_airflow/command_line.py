@@ -69,7 +69,7 @@ COMMANDS: dict[str, Command] = {
     "new-dag": write_dag,
     "bundle": lambda _: bundle(),
     "in-airflow": lambda chosen: commands.in_airflow(chosen.program),
-    "install": lambda _: install.install((*install.TO_RUN, "jobs-as-code", "dev")),
+    "install": lambda _: install.install((*install.TO_RUN, "jobs-as-code", "docs", "dev")),
     "lock": lambda _: install.lock(),
     "supervise": lambda _: supervise(load_settings()),
 }

@@ -2,7 +2,7 @@
 docs/clients.md: written here, read back, and compared with what the clients do.
 
 What a client is and what its checks state comes from `clients.py`, the checks and the lock files;
-what it called, from the server's access log in the last run of tests/clients. `make docs` does
+what it called, from the server's access log in the last run of tests/clients. `make docs-write` does
 both.
 """
 
@@ -24,7 +24,7 @@ CALLED = "●"
 HEAD = """\
 # Clients
 
-Written by `make docs`; a test fails when it is not true.
+Written by `make docs-write`; a test fails when it is not true.
 
 Each of these comes from PyPI as it is, in an environment of its own that `tests/clients/requirements/` locks, and talks to the local dbt Cloud over TLS.
 `TESTS=tests/clients make test` installs them and runs every check below; all of them passed in the versions that are named.
@@ -61,7 +61,7 @@ def read_facts() -> dict[str, set[str]]:
         raise UserError(
             f"not every check has passed: {', '.join(wrong)}",
             "docs/clients.md says that they have.",
-            ("TESTS=tests/clients make test   (then once more:   make docs)",),
+            ("TESTS=tests/clients make test   (then once more:   make docs-write)",),
         )
     return {title: set(fact["endpoints"]) for title, fact in facts.items()}
 

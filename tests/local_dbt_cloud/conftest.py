@@ -66,7 +66,7 @@ def read_logs(item):
 
 
 def pytest_sessionfinish(session):
-    """Keep what `make docs` writes into docs/supported_endpoints.md."""
+    """Keep what `make docs-write` writes into docs/supported_endpoints.md."""
     calls = session.config.stash.get(ENDPOINT_CALLS, None)
     if calls is None or not CALLS.parent.is_dir():
         return

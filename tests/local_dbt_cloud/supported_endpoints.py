@@ -4,7 +4,7 @@ docs/supported_endpoints.md: written here, read back, and compared with the serv
     python -m tests.local_dbt_cloud.supported_endpoints
 
 The endpoints, grades and sources come from the routes; the tests from the calls that the tests
-made when they ran here. `make docs` runs them first.
+made when they ran here. `make docs-write` runs them first.
 """
 
 import json
@@ -33,7 +33,7 @@ ABSENT = re.compile(r"^- `(\w+ \S+)`$", re.MULTILINE)
 HEAD = """\
 # Supported endpoints
 
-Written by `make docs` from the server's routes; a test fails when it is not true.
+Written by `make docs-write` from the server's routes; a test fails when it is not true.
 
 {implemented} operations of the Administrative API are implemented: {graded}.
 {absent} more are in dbt Cloud's official documents; these, and every other path under `/api/`, answer 501 and name themselves.

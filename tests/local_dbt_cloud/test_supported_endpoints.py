@@ -14,7 +14,7 @@ from tests.local_dbt_cloud.supported_endpoints import (
 
 
 def test_page_is_up_to_date():
-    """Every endpoint with its grade and source, and what is not implemented: `make docs`."""
+    """Every endpoint with its grade and source, and what is not implemented: `make docs-write`."""
     rows, absent = read_page()
     proven = {row.endpoint: list(row.tests) for row in rows}
     shown = {(row.endpoint, row.grade) for row in rows}
