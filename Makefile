@@ -173,7 +173,7 @@ graph: dev ## Draw the graph of dbt_project/ anew, after adding or connecting mo
 
 .PHONY: docs
 docs: dev ## Build the documentation into .local/site; every link is checked
-	@.local/docs/bin/python -m mkdocs build --strict --quiet
+	@.local/docs/bin/python -m mkdocs build --strict
 	@echo "the pages:   .local/site/index.html"
 
 .PHONY: docs-serve

@@ -30,7 +30,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
     here = page.file.src_uri
     sources = {of_site: source for source, of_site in PAGES.items()}
     source = sources.get(here, f"docs/{here}")

@@ -1,4 +1,4 @@
-"""What every task of the gallery has in common: an owner, retries, and which failures get them."""
+"""What every task of the gallery has in common: an owner, a time limit, retries, and which failures get them."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from include.dbt_cloud.retries import RETRY_ALL_BUT_DBT_FAILURES
 
 TASK_DEFAULTS: dict[str, Any] = {
     "owner": "data-platform",
+    "execution_timeout": timedelta(hours=2),
     "retries": 2,
     "retry_delay": timedelta(seconds=10),
     "retry_policy": RETRY_ALL_BUT_DBT_FAILURES,

@@ -90,7 +90,9 @@ class TestPages:
 
     def test_no_diagram_needs_a_script(self, site):
         """A mermaid diagram would be drawn by a script from another host: there is none."""
-        drawn = {str(page) for page in site.rglob("*.html") if 'class="mermaid"' in page.read_text()}
+        drawn = {
+            str(page) for page in site.rglob("*.html") if 'class="mermaid"' in page.read_text()
+        }
 
         assert drawn == set()
 
