@@ -50,6 +50,34 @@ class TestTroubleshooting:
         assert any(pattern.match(text) for text in written), message
 
 
+class TestCommands:
+    def test_every_command_and_variable_exists(self):
+        """In every text, what follows `make` is a target, and what is given to it is read."""
+        makefile = (ROOT / "Makefile").read_text()
+        targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+        source = makefile + "\n".join(path.read_text() for path in SOURCES)
+        texts = [*DOCS.rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "tests").glob("*.md")]
+        # In a code block a command begins its line, in a sentence it stands between backticks.
+        command = re.compile(r"(?:^|`)(?:[A-Z_]+=\S+ )*make ([a-z-]+)([^`\n]*)", re.MULTILINE)
+        found = {
+            (text.name, target, variable)
+            for text in texts
+            for target, rest in command.findall(text.read_text())
+            for variable in re.findall(r"\b([A-Z]+)=", rest) or [""]
+        }
+
+        assert len(found) > 30
+        assert {each for each in found if each[1] not in targets} == set()
+        assert {
+            each
+            for each in found
+            if each[2]
+            and f"$({each[2]})" not in source
+            and f'"{each[2]}"' not in source
+            and f'"{each[2].lower()}"' not in source
+        } == set()
+
+
 class TestSettings:
     def test_every_documented_setting_exists(self):
         """What docs/settings.md lists is in .env.example, or read by the source."""
