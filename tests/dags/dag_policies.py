@@ -46,6 +46,12 @@ class Source:
         self.text = file.read_text(encoding="utf-8")
         self.tree = ast.parse(self.text)
 
+    def of_dag(self, problem: str, remedy: str) -> Violation:
+        return Violation(self.file, self.line_of_dag(), problem, remedy)
+
+    def of_task(self, task: Any, problem: str, remedy: str) -> Violation:
+        return Violation(self.file, self.line_of_task(task.task_id), problem, remedy)
+
     def line_of_dag(self) -> int:
         return next(
             (node.lineno for node in self._calls() if ast.unparse(node.func) in {"dag", "DAG"}), 1
@@ -96,26 +102,22 @@ class Folder:
         for dag in self.bag.dags.values():
             yield dag, self.sources[Path(dag.fileloc)]
 
-    def tasks(self) -> Iterator[tuple[Any, Source, int]]:
+    def tasks(self) -> Iterator[tuple[Any, Source]]:
         for dag, source in self.dags():
             for task in dag.tasks:
-                yield task, source, source.line_of_task(task.task_id)
+                yield task, source
 
 
 def naming(folder: Folder, wanted: dict[str, Any]) -> Iterator[Violation]:
     """A DAG is found by its name."""
     for dag, source in folder.dags():
         if dag.dag_id != source.file.stem:
-            yield Violation(
-                source.file,
-                source.line_of_dag(),
+            yield source.of_dag(
                 f"the DAG {dag.dag_id} is in a file of another name",
                 f"git mv {source.file.name} {dag.dag_id}.py, or rename the DAG",
             )
         elif not re.fullmatch(wanted["pattern"], dag.dag_id):
-            yield Violation(
-                source.file,
-                source.line_of_dag(),
+            yield source.of_dag(
                 f"the name {dag.dag_id} is not like {wanted['pattern']}",
                 "small letters, digits and _ make a name that every tool takes",
             )
@@ -125,9 +127,7 @@ def tags(folder: Folder, wanted: dict[str, Any]) -> Iterator[Violation]:
     """A DAG is found by its tags."""
     for dag, source in folder.dags():
         if len(dag.tags) < wanted["at_least"]:
-            yield Violation(
-                source.file,
-                source.line_of_dag(),
+            yield source.of_dag(
                 f"it has {len(dag.tags)} tags of at least {wanted['at_least']}",
                 'in @dag(…):   tags=["dbt cloud"]',
             )
@@ -135,11 +135,10 @@ def tags(folder: Folder, wanted: dict[str, Any]) -> Iterator[Violation]:
 
 def owner(folder: Folder, wanted: dict[str, Any]) -> Iterator[Violation]:
     """Somebody can be asked."""
-    for task, source, line in folder.tasks():
+    for task, source in folder.tasks():
         if task.owner in wanted["nobody"]:
-            yield Violation(
-                source.file,
-                line,
+            yield source.of_task(
+                task,
                 f"nobody owns the task {task.task_id}: its owner is {task.owner!r}",
                 'in default_args:   "owner": "data-engineering"',
             )
@@ -161,11 +160,10 @@ def docs(folder: Folder, wanted: dict[str, Any]) -> Iterator[Violation]:
 def retries(folder: Folder, wanted: dict[str, Any]) -> Iterator[Violation]:
     """A task survives a moment without network, and does not go on for ever."""
     least, most = wanted["at_least"], wanted["at_most"]
-    for task, source, line in folder.tasks():
+    for task, source in folder.tasks():
         if not least <= (task.retries or 0) <= most:
-            yield Violation(
-                source.file,
-                line,
+            yield source.of_task(
+                task,
                 f"the task {task.task_id} has {task.retries or 0} retries, not {least} to {most}",
                 'in default_args:   "retries": 2',
             )
@@ -174,11 +172,10 @@ def retries(folder: Folder, wanted: dict[str, Any]) -> Iterator[Violation]:
 def timeout(folder: Folder, wanted: dict[str, Any]) -> Iterator[Violation]:
     """No task waits for ever."""
     most = timedelta(hours=wanted["at_most_hours"])
-    for task, source, line in folder.tasks():
+    for task, source in folder.tasks():
         if task.execution_timeout is None or task.execution_timeout > most:
-            yield Violation(
-                source.file,
-                line,
+            yield source.of_task(
+                task,
                 f"the task {task.task_id} may take {task.execution_timeout or 'for ever'}, "
                 f"the most is {most}",
                 'in default_args:   "execution_timeout": timedelta(hours=2)',
@@ -189,9 +186,7 @@ def catchup(folder: Folder, wanted: dict[str, Any]) -> Iterator[Violation]:
     """A DAG that is switched on does not begin with everything it has missed."""
     for dag, source in folder.dags():
         if dag.catchup and not wanted["allowed"]:
-            yield Violation(
-                source.file,
-                source.line_of_dag(),
+            yield source.of_dag(
                 "it catches up: switched on, it runs once for each interval that is over",
                 "in @dag(…):   catchup=False",
             )
@@ -201,9 +196,7 @@ def schedule(folder: Folder, wanted: dict[str, Any]) -> Iterator[Violation]:
     """What has a schedule starts when somebody has switched it on."""
     for dag, source in folder.dags():
         if wanted["paused_at_first"] and dag.schedule and not dag.is_paused_upon_creation:
-            yield Violation(
-                source.file,
-                source.line_of_dag(),
+            yield source.of_dag(
                 f"it starts by itself, {dag.schedule}, as soon as Airflow has seen it",
                 "in @dag(…):   is_paused_upon_creation=True",
             )

@@ -18,7 +18,7 @@ class ReachedOutError(Exception):
     """A DAG file talked to a server, a database or another program while it was read."""
 
 
-def _refuse(*arguments, **options):
+def _refuse(*arguments: object, **options: object) -> None:
     raise ReachedOutError(arguments)
 
 

@@ -4,10 +4,15 @@ import os
 import re
 import shutil
 import subprocess
+import threading
+from contextlib import contextmanager
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 
 ROOT = Path(__file__).parents[2]
@@ -123,3 +128,41 @@ class TestLinks:
         text = (site / "contributing.html").read_text(encoding="utf-8")
 
         assert 'href="architecture.html"' in text
+
+
+class TestSearch:
+    def test_finds_a_message(self, site):
+        """In a browser, searching for a message finds its place, and asks no other host."""
+        asked = []
+        with served(site) as address, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+            )
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            page.on("request", lambda request: asked.append(request.url))
+            page.goto(f"{address}/index.html")
+            page.get_by_role("textbox", name="Search").fill("port is taken")
+            found = page.locator(".md-search-result__item").filter(has_text="Troubleshooting")
+            found.first.wait_for(timeout=30_000)
+            browser.close()
+
+        assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        """Say nothing for each file."""
+
+
+@contextmanager
+def served(folder):
+    """The site on a free port of this machine."""
+    handler = partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
