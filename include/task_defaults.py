@@ -1,4 +1,4 @@
-"""What every task of the gallery has in common: an owner, a time limit, retries, and which failures get them."""
+"""What the tasks of the gallery share: owner, time limit, retries, and which failures get them."""
 
 from datetime import timedelta
 from typing import Any

@@ -80,4 +80,3 @@ class TestImport:
         """The tasks of every DAG can be put in an order."""
         for dag in dag_bag.dags.values():
             dag.check_cycle()
-

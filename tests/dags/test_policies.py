@@ -52,7 +52,7 @@ OFFENCES = {
     "timeout": ("hours=1", "hours=100", "def work", "may take 4 days, 4:00:00"),
     "catchup": ("catchup=False", f"catchup=True, {BEGINS}", "@dag(", "catches up"),
     "schedule": ("schedule=None", f'schedule="@daily", {BEGINS}', "@dag(", "starts by itself"),
-    "size": ("\nexample()\n", "\nexample()\n" + "#\n" * 80 + "# end\n", "# end", "of at most 80"),
+    "size": ("\nexample()\n", "\nexample()\n" + "#\n" * 80 + "# end\n", "# end", "of at most 60"),
     "load_time": ("from airflow", f"{SLOW}from airflow", '"""', "s to load of at most 0.2"),
 }
 

@@ -17,6 +17,9 @@ SOURCES = [
 MESSAGES = re.findall(r"^### `(.+)`$", (DOCS / "troubleshooting.md").read_text(), re.MULTILINE)
 
 
+NAMES = re.compile(r"`(\w+)`").findall
+
+
 def pieces(node):
     """Give a string of the source as it is written, `…` where a value is put in."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -48,6 +51,22 @@ class TestTroubleshooting:
         pattern = re.compile(re.escape(message).replace("…", ".*?"))
 
         assert any(pattern.match(text) for text in written), message
+
+
+class TestQuestions:
+    def test_every_answer_has_its_dag(self):
+        """Each question of the guide is answered with a DAG, and docs/dags.md describes it."""
+        questions = (DOCS / "faq.md").read_text().split("\n## ")[1:]
+        dags = set(re.findall(r"^## `(\w+)`$", (DOCS / "dags.md").read_text(), re.MULTILINE))
+        shown = {
+            question.splitlines()[0]: set(re.findall(r"^DAGs?: .*$", question, re.MULTILINE))
+            for question in questions
+        }
+        named = {name for lines in shown.values() for line in lines for name in NAMES(line)}
+
+        assert len(questions) >= 8
+        assert {question for question, lines in shown.items() if not lines} == set()
+        assert named - dags == set()
 
 
 class TestCommands:
@@ -83,12 +102,12 @@ class TestSettings:
         """What docs/settings.md lists is in .env.example, or read by the source."""
         rows = re.findall(r"^\| `([A-Z_]+)` \|", (DOCS / "settings.md").read_text(), re.MULTILINE)
         example = (ROOT / ".env.example").read_text()
-        source = "\n".join(path.read_text() for path in SOURCES)
+        source = "\n".join(path.read_text() for path in [*SOURCES, *ROOT.glob("*compose*.yaml")])
 
         assert len(rows) >= 8
         assert {
             name
             for name in rows
             if name != "AIRFLOW__SECTION__KEY" and f"{name}=" not in example
-            if f'"{name}"' not in source
+            if f'"{name}"' not in source and f"${{{name}}}" not in source
         } == set()
