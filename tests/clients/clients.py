@@ -20,15 +20,16 @@ class Client:
     """
     A package from PyPI and how it is used.
 
-    Its checks are the test functions in `checks/<name with underscores>/*.py`. `python` is the
-    lowest version that the package needs, where that is higher than this project's. `plugins` are
-    modules of `in_client/` that its checks need besides.
+    Its checks are the test functions in `checks/<name with underscores>/*.py`. It needs a Python
+    from `python` on and below `python_below`. `plugins` are modules of `in_client/` that its checks
+    need besides.
     """
 
     package: str
     how: str
     name: str = ""
     python: str = "3.11"
+    python_below: str = "3.14"
     plugins: tuple[str, ...] = ()
 
     @property
@@ -87,7 +88,8 @@ CLIENTS = (
         plugins=("airflow_home",),
     ),
     Client("dbt-jobs-as-code", "the command line, as a team's CI calls it"),
-    Client("dbtc", "the Python client"),
+    # It needs a pandas that came before Python 3.13.
+    Client("dbtc", "the Python client", python_below="3.13"),
     Client("dbt-cloud-cli", "the command line `dbt-cloud`"),
     Client("prefect-dbt", "flows and tasks of its `cloud` module"),
     Client("dagster-dbt", "resources, ops and assets of `cloud` and of `cloud_v2`"),

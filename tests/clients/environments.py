@@ -12,9 +12,6 @@ from local_airflow.user_error import UserError
 from tests.clients.clients import CLIENTS, Client
 
 
-HIGHEST = (3, 13)
-
-
 def install_client(client: Client) -> Environment:
     """Raise `UserError` when the client cannot be installed here."""
     environment = Environment(
@@ -50,18 +47,23 @@ def choose_python(client: Client) -> str:
 
     When there is none, uv is asked for one: it may be allowed to download it.
     """
-    lowest = tuple(int(part) for part in client.python.split("."))
-    if sys.version_info[:2] >= lowest:
+    lowest, below = (parse(version) for version in (client.python, client.python_below))
+    if lowest <= sys.version_info[:2] < below:
         return sys.executable
-    for candidate in candidates(lowest):
+    for candidate in candidates(lowest[1], below[1]):
         if runs(candidate):
             return candidate
-    return client.python
+    return f">={client.python},<{client.python_below}"
 
 
-def candidates(lowest: tuple[int, ...]) -> Iterator[str]:
+def parse(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def candidates(lowest: int, below: int) -> Iterator[str]:
+    """Programs called Python 3 in the minor versions from `lowest` on, the newest first."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    for minor in range(HIGHEST[1], lowest[1] - 1, -1):
+    for minor in reversed(range(lowest, below)):
         yield from filter(None, [shutil.which(f"python3.{minor}")])
         yield from map(str, sorted(pyenv.glob(f"versions/3.{minor}.*/bin/python"), reverse=True))
 

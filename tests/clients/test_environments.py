@@ -16,7 +16,7 @@ def test_not_installable_is_named(tmp_path, monkeypatch):
     (tmp_path / "requirements/impossible.lock").write_text("")
 
     with pytest.raises(UserError, match="the client impossible cannot be installed") as caught:
-        install_client(Client("impossible", "", python="3.99"))
+        install_client(Client("impossible", "", python="3.99", python_below="3.100"))
 
     assert "3.99" in caught.value.cause
 
