@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.local_dbt_cloud import show_local_dbt_cloud
 from benchmarks.polling import show_polling_costs
 from benchmarks.processes import proportional_memory
 from local_airflow.dag_run import follow, trigger
@@ -101,6 +102,7 @@ def main() -> None:
     _show("a change to a DAG file until it is visible", list(edit_until_visible(api)), "<= 5 s")
     _show("what Airflow adds to a dbt Cloud run", list(overhead_of_airflow(api)), "<= 2 s")
     show_polling_costs()
+    show_local_dbt_cloud()
 
 
 if __name__ == "__main__":

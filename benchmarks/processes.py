@@ -16,14 +16,31 @@ def proportional_memory(root: Path) -> dict[str, float]:
         try:
             program = (process / "exe").resolve(strict=True)
             command = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            rollup = (process / "smaps_rollup").read_text()
         except OSError:  # it ended meanwhile, or belongs to somebody else
             continue
-        if str(root / ".local") not in f"{program} {command[0]}":
-            continue
-        kilobytes = next(line.split()[1] for line in rollup.splitlines() if line.startswith("Pss:"))
-        megabytes[_name(command)] += int(kilobytes) / 1024
+        if str(root / ".local") in f"{program} {command[0]}":
+            megabytes[_name(command)] += _proportional_megabytes(process)
     return dict(megabytes)
+
+
+def memory_below(pid: int) -> list[float]:
+    """The same for a process and everything that it has started, itself first."""
+    megabytes: list[float] = []
+    waiting = [pid]
+    while waiting:
+        process = Path("/proc") / str(waiting.pop(0))
+        megabytes.append(_proportional_megabytes(process))
+        for thread in (process / "task").iterdir():
+            waiting += [int(child) for child in (thread / "children").read_text().split()]
+    return megabytes
+
+
+def _proportional_megabytes(process: Path) -> float:
+    try:
+        lines = (process / "smaps_rollup").read_text().splitlines()
+    except OSError:  # it ended meanwhile
+        return 0
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def _name(command: list[str]) -> str:

@@ -161,7 +161,8 @@ class RunExecution:
     def _write_profile(self, log: Log) -> None:
         self.folder.take_parsed(self.parsed)
         wanted = self.preparation.write_profile(log)
-        self.programs.choose_dbt(wanted, log, self.folder.console_log(self.index))
+        if not self.settings.simulated:
+            self.programs.choose_dbt(wanted, log, self.folder.console_log(self.index))
         self._defer(log)
 
     def _defer(self, log: Log) -> None:

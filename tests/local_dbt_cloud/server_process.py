@@ -10,7 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +153,7 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
     token: str = TOKEN
     account: int = ACCOUNT
-    client: httpx.Client = field(init=False)
+    client: httpx.Client | None = None
 
     @property
     def port(self) -> int:
@@ -207,7 +207,8 @@ class Server:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send the signal, wait, and answer the exit code."""
-        self.client.close()
+        if self.client is not None:  # it may never have become healthy
+            self.client.close()
         self.process.send_signal(number)
         code = self.process.wait(timeout=20)
         self.process = None
