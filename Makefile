@@ -68,6 +68,14 @@ open: ## Open Airflow in the browser; WHAT=dbt-cloud for the job's page
 wait: ## Wait until everything is ready, for scripts; SECONDS=180
 	@$(PYTHON) -m local_airflow wait $(if $(SECONDS),--seconds "$(SECONDS)")
 
+.PHONY: snapshot
+snapshot: ## Keep both databases and the dbt Cloud runs; NAME=before
+	@$(PYTHON) -m local_airflow snapshot "$(NAME)"
+
+.PHONY: restore
+restore: ## Bring a snapshot back (asks first); NAME=before
+	@$(PYTHON) -m local_airflow restore "$(NAME)"
+
 ##@ Jobs as code
 
 .PHONY: jobs-plan
@@ -81,14 +89,6 @@ jobs-sync: ## Make the account like dbt_cloud_jobs.yml (asks first)
 .PHONY: jobs-import
 jobs-import: ## Bring a job of the account into dbt_cloud_jobs.yml; JOB="Build flights"
 	@$(PYTHON) -m local_airflow jobs-import
-
-.PHONY: snapshot
-snapshot: ## Keep both databases and the dbt Cloud runs; NAME=before
-	@$(PYTHON) -m local_airflow snapshot "$(NAME)"
-
-.PHONY: restore
-restore: ## Bring a snapshot back (asks first); NAME=before
-	@$(PYTHON) -m local_airflow restore "$(NAME)"
 
 ##@ Work on a DAG
 
