@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from local_airflow.user_error import UserError
 OLDEST_ENGINE = (25, 0)  # the first that asks a starting container more often
 OLDEST_COMPOSE = (2, 24)  # the first for which a missing .env is no error
 SECONDS = 60
+ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class Compose:
 
     def containers(self) -> list[dict[str, Any]]:
         """Describe every container of the project, also those that ended."""
-        ids = self.ask("ps", "--all", "--quiet").split()
+        ids = self._ids()
         if not ids:
             return []
         done = subprocess.run(
@@ -131,6 +133,17 @@ class Compose:
         # A container that is just being replaced is missing from the answer, which is no error.
         found: list[dict[str, Any]] = json.loads(done.stdout or "[]")
         return sorted(found, key=lambda container: str(container["Name"]))
+
+    def _ids(self) -> list[str]:
+        for attempt in range(ATTEMPTS):
+            try:
+                return self.ask("ps", "--all", "--quiet").split()
+            except UserError:
+                # Compose stumbles over a container that is removed while it lists them.
+                if attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(0.5)
+        return []
 
 
 def _failed(arguments: Sequence[str], said: str) -> UserError:
