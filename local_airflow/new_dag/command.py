@@ -14,7 +14,6 @@ from local_airflow.user_error import UserError
 
 TEMPLATES = Path(__file__).parent / "templates"
 DOCS = Path("docs/dags.md")
-OWNER = "data-engineering"
 # So much of a name fits into a line of 100 columns, however it is written.
 LONGEST_PART = 60
 
@@ -24,7 +23,7 @@ def new_dag(name: str, job: str, schedule: str, owner: str, root: Path = ROOT) -
         name=check_name(name, root / "dags"),
         job=find_job(job, root / "dbt_cloud_jobs.yml"),
         schedule=check_schedule(schedule),
-        owner=owner or OWNER,
+        owner=owner,
     )
     files = {
         root / "dags" / f"{name}.py": in_format(render("dag.py.j2", wanted)),

@@ -31,7 +31,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class NewDag:
-    """`schedule` is empty for a DAG that only people and other DAGs start."""
+    """
+    `schedule` is empty for a DAG that only people and other DAGs start.
+
+    `owner` is empty for the one that the tasks of this repository share.
+    """
 
     name: str
     job: Job
