@@ -38,6 +38,11 @@ def current(settings: Settings) -> Mode:
     return _make(settings, last or {"mode": _choose_name(settings)[0]})
 
 
+def foresee(settings: Settings) -> tuple[str, str]:
+    """Tell which mode a start would take, and why; unlike `choose`, this changes nothing."""
+    return _choose_name(settings)
+
+
 def _choose_name(settings: Settings, *, needs_containers: bool = False) -> tuple[str, str]:
     wanted = settings.dotenv["MODE"]
     if wanted == "native" and needs_containers:

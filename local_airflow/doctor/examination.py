@@ -6,8 +6,7 @@ from contextlib import suppress
 from local_airflow.doctor import dbt_cloud, machine, pins, repository, settings_file, stack
 from local_airflow.findings import Area, Finding, error, from_user_error
 from local_airflow.generated_secrets import peek_secrets
-from local_airflow.mode import Mode
-from local_airflow.modes import choose, current
+from local_airflow.modes import current, foresee
 from local_airflow.settings import Settings, load_settings
 from local_airflow.user_error import UserError
 
@@ -22,7 +21,7 @@ def examine() -> list[Area]:
     running = mode.is_running()
     here = dbt_cloud.start_here(mode.settings) if running or not settings.is_local else None
     in_airflow = dbt_cloud.start_in_airflow() if running else None
-    chosen = (lambda: (mode, "as it was started")) if running else (lambda: choose(settings))
+    chosen = (lambda: (mode.name, "as it was started")) if running else (lambda: foresee(settings))
     return [
         Area("This machine", _safely("machine", lambda: _machine(settings, chosen, running))),
         Area("Files", _safely("files", lambda: _files(settings))),
@@ -32,7 +31,7 @@ def examine() -> list[Area]:
 
 
 def _machine(
-    settings: Settings, chosen: Callable[[], tuple[Mode, str]], running: bool
+    settings: Settings, chosen: Callable[[], tuple[str, str]], running: bool
 ) -> list[Finding]:
     return machine.examine(settings, chosen, running=running)
 
@@ -42,7 +41,7 @@ def _files(settings: Settings | None) -> list[Finding]:
 
 
 def _without_settings(wrong: UserError) -> list[Area]:
-    def chosen() -> tuple[Mode, str]:
+    def chosen() -> tuple[str, str]:
         raise UserError("not known while .env cannot be read", wrong.problem, ())
 
     found = list(_safely("files", lambda: _files(None)))

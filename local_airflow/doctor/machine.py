@@ -14,7 +14,6 @@ from local_airflow.findings import Finding, error, from_user_error, ok, warning
 from local_airflow.folders import LOCAL, ROOT
 from local_airflow.install import NEEDED_MEGABYTES, TO_RUN, is_installed
 from local_airflow.listeners import who_listens
-from local_airflow.mode import Mode
 from local_airflow.settings import Settings
 from local_airflow.user_error import UserError
 
@@ -26,15 +25,14 @@ MEBIBYTE = 1024**2
 
 
 def examine(
-    settings: Settings | None, choose: Callable[[], tuple[Mode, str]], *, running: bool
+    settings: Settings | None, foresee: Callable[[], tuple[str, str]], *, running: bool
 ) -> list[Finding]:
     """Examine what can be said without `.env` too; `settings` is None when it cannot be read."""
     found = [_python(), *_programs(), _system()]
     name = "native"
     try:
-        mode, why = choose()
-        name = mode.name
-        found.append(ok("mode", f"{mode.name}, {why}"))
+        name, why = foresee()
+        found.append(ok("mode", f"{name}, {why}"))
     except UserError as wrong:
         found.append(from_user_error("mode", wrong))
     found += [_memory(name, running=running), _disk(), _clock()]
