@@ -23,7 +23,11 @@ def install_client(client: Client) -> Environment:
         raise UserError(
             f"the client {client.title} cannot be installed: {error.problem}",
             error.cause,
-            error.remedies,
+            (
+                f"It needs a Python from {client.python} on and below {client.python_below}.",
+                "If the network or a proxy is the reason, put that right.",
+                "Then:   TESTS=tests/clients make test",
+            ),
         ) from None
     return environment
 
