@@ -7,7 +7,14 @@ import yaml
 
 from local_dbt_cloud.declared_jobs import read_declared_jobs
 from local_dbt_cloud.user_error import UserError
-from tests.local_dbt_cloud.server_process import JOB, OTHER_JOB, REPOSITORY, declare, job
+from tests.local_dbt_cloud.server_process import (
+    JOB,
+    OTHER_JOB,
+    REPOSITORY,
+    THIRD_JOB,
+    declare,
+    job,
+)
 
 
 @pytest.fixture
@@ -23,13 +30,14 @@ def write(tmp_path):
 
 
 def test_the_repository_s_own_file():
-    """Two jobs with 64-bit ids, and nothing that starts them but Airflow."""
+    """Three jobs with 64-bit ids, and nothing that starts them but Airflow."""
     declared = read_declared_jobs(REPOSITORY / "dbt_cloud_jobs.yml")
     jobs = {each.linked_id: each for each in declared.jobs.values()}
 
     assert {identifier: each.name for identifier, each in jobs.items()} == {
         JOB: "Build flights",
         OTHER_JOB: "Build one month",
+        THIRD_JOB: "Check source freshness",
     }
     assert min(jobs) > 2**32
     assert not any(any(each.triggers.model_dump().values()) for each in jobs.values())
