@@ -141,7 +141,11 @@ class TestSearch:
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.on("request", lambda request: asked.append(request.url))
             page.goto(f"{address}/index.html")
-            page.get_by_role("textbox", name="Search").fill("port is taken")
+            # Its script reads keys, and only once it has loaded the index.
+            page.wait_for_load_state("networkidle")
+            box = page.get_by_role("textbox", name="Search")
+            box.click()
+            box.press_sequentially("port is taken", delay=50)
             found = page.locator(".md-search-result__item").filter(has_text="Troubleshooting")
             found.first.wait_for(timeout=30_000)
             browser.close()
