@@ -72,7 +72,8 @@ class TestCommands:
         code, said = run_pytest(engine, astro, ".astro/test_dag_integrity_default.py")
 
         assert code == 0, said
-        assert "2 passed" in said
+        # Each file, and that there are any.
+        assert f"{len(list(astro.folder.glob('dags/**/*.py'))) + 1} passed" in said
 
     def test_parse_objects_to_a_broken_dag(self, engine, astro):
         """`astro dev parse` fails for a file that does not import, and shows why."""
