@@ -10,6 +10,7 @@ def add_what_is_missing(transaction: Connection, metadata: MetaData) -> None:
 
     Every column that came after the first version may be null, so this is all it takes.
     """
+    drop_jobs_of_the_first_version(transaction)
     metadata.create_all(transaction)
     inspector = inspect(transaction)
     for table in metadata.sorted_tables:
@@ -20,3 +21,12 @@ def add_what_is_missing(transaction: Connection, metadata: MetaData) -> None:
                 transaction.exec_driver_sql(f"alter table {table.name} add column {definition}")
         for index in table.indexes:
             index.create(transaction, checkfirst=True)
+
+
+def drop_jobs_of_the_first_version(transaction: Connection) -> None:
+    """Its columns do not fit; all its jobs came from dbt_cloud_jobs.yml, and will again."""
+    inspector = inspect(transaction)
+    if not inspector.has_table("jobs"):
+        return
+    if "declared" in {column["name"] for column in inspector.get_columns("jobs")}:
+        transaction.exec_driver_sql("drop table jobs")

@@ -28,6 +28,11 @@ def dbt_cloud_server(flights_in_warehouse):
     dbt_cloud = start_dbt_cloud(ROOT / "dbt_cloud_jobs.yml", real)
     yield dbt_cloud
     dbt_cloud.server.stop()
+    # Tests of other folders share the warehouse and count on January alone.
+    with flights_in_warehouse.connect() as warehouse:
+        warehouse.execute("delete from raw.flights where month <> 1")
+        warehouse.execute("delete from raw.weather where month <> 1")
+        warehouse.execute("drop schema if exists analytics, ml cascade")
 
 
 @pytest.fixture
