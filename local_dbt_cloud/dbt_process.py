@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ class Dbt(Protocol):
     def start(self, invocation: Invocation) -> DbtProcess: ...
 
 
-class StoppedInTime:
+class StoppedInTime(ABC):
     """Asked to end by SIGINT, so that dbt cancels its queries; after three seconds, ended."""
 
     def __init__(self) -> None:
@@ -71,8 +72,8 @@ class StoppedInTime:
         self.last_resort.start()
         self.signal(signal.SIGINT)
 
-    def signal(self, number: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def signal(self, number: int) -> None: ...
 
 
 class GuardedProcess(StoppedInTime):

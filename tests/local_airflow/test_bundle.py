@@ -220,7 +220,7 @@ class TestMasking:
             "https://localhost:8443/deploy/1/projects/2/jobs/3",
             "commit c5b137c798c4bdc2c9e15bb4fc19072f61701dcc",
             "pyjwt==2.10.1",
-            "/work/.local/airflow/lib/python3.11/site-packages/Airflow3/providers/dbt/hooks.py",
+            "/opt/project/.local/airflow/lib/python3.11/site-packages/Airflow3/providers/dbt/hooks.py",
             "invocation 82b2a3d8-7a46-4c6f-9a5b-6e0a3c0a9f10",
             "the token is accepted",
             '"password": null',
