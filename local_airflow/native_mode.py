@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from local_airflow.user_error import UserError
 
 # Two databases with their write-ahead logs, a month of flights, and the logs of some days.
 NEEDED_MEGABYTES = 300
+# The triggerer takes up to twelve to stop, and then the pause before a restart.
+SECONDS_TO_RESTART = 40
+SECONDS_BETWEEN_LOOKS = 0.1
 
 
 class NativeMode:
@@ -132,10 +136,20 @@ class NativeMode:
         return subprocess.run(tail, check=False).returncode
 
     def restart(self, part: str) -> None:
-        # Whoever watches a process starts it again when it ends.
+        """Return when another process has taken the part; raise `UserError` when none does."""
         pid = self._states()[part]["pid"]
         if pid:
+            # Whoever watches a process starts it again when it ends.
             os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + SECONDS_TO_RESTART
+        while self._states().get(part, {}).get("pid") in {pid, None}:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"{part} is not back after {SECONDS_TO_RESTART} seconds",
+                    f"Process {pid} was told to end; it has not, or what took its place has died.",
+                    (f"make logs S={part}", "To start everything anew:   make up"),
+                )
+            time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def run_airflow(self, command: Sequence[str], *, ports: Sequence[int] = ()) -> int:  # noqa: ARG002 # every port is this machine's own
         environment = airflow_environment(self.settings)

@@ -70,13 +70,14 @@ class TestPerson:
         shown = terminal.before
         terminal.expect("project: Flights, the only one")
         terminal.expect("environment: Production, the only one")
-        terminal.expect(r"1 +Build flights.*2 +Build one month")
+        terminal.expect(r"1 +Build flights.*?2 +Build one month")
         terminal.expect("a part of its name: ")
         terminal.sendline("hourly")
         terminal.expect("hourly is none of them")
         terminal.sendline("one month")
         terminal.expect("wrote ")
-        terminal.expect("job .*Build one month")
+        # As little as fits: the name comes again, behind what is waited for next.
+        terminal.expect("job .*?Build one month")
         terminal.expect("A run would be")
         terminal.expect("commands +dbt build --select")
         terminal.expect("Type yes: ")
