@@ -89,6 +89,8 @@ class World:
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT=8",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL=1",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC=2",
+            # And a scheduler, instead of after half a minute.
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD=12",
             AIRFLOW_PORT=self.stack.ports["AIRFLOW_PORT"],
         )
         up = self.stack.make("up")
@@ -120,6 +122,9 @@ class World:
 
     def kill(self, component: str) -> None:
         os.kill(self.pid_of(component), signal.SIGKILL)
+
+    def kill_group(self, component: str) -> None:
+        os.killpg(self.pid_of(component), signal.SIGKILL)
 
     def restart_dbt_cloud(self) -> None:
         os.kill(self.dbt_cloud.process.pid, signal.SIGKILL)
@@ -197,6 +202,7 @@ def world(tmp_path_factory):
 KILLS = {
     "the worker": lambda world: lambda sender: os.kill(sender, signal.SIGKILL),
     "the scheduler": lambda world: lambda _: world.kill("scheduler"),
+    "the scheduler and its workers": lambda world: lambda _: world.kill_group("scheduler"),
     "the api-server": lambda world: lambda _: world.kill("api-server"),
 }
 
@@ -317,7 +323,7 @@ class TestWatcher:
         world.wait_for(lambda: dag_runs() == begun + 1, "the DAG")
         time.sleep(SECONDS_UNTIL_WRITTEN + 2)
 
-        os.killpg(triggerer, signal.SIGKILL)
+        world.kill_group("triggerer")
         world.dbt_cloud.finish(world.dbt_cloud.trigger(JOB, cause="a person")["id"])
         world.wait_for(lambda: dag_runs() == begun + 2, "the DAG")
         time.sleep(SECONDS_UNTIL_WRITTEN)
