@@ -167,6 +167,7 @@ def _given(settings: Settings) -> dict[str, str]:
         "LOCAL_DBT_CLOUD_PORT": str(settings.local_dbt_cloud_port),
         "POSTGRES_PORT": str(settings.postgres_port),
         "LOCAL_ENV_FILE": str(dotenv_path()),
+        "EXTRA_CA_FILE": str(settings.extra_ca_file or ""),
     }
     git = ROOT / ".git"
     # In a worktree .git is a file that names a folder elsewhere, which the container would not see.

@@ -185,7 +185,9 @@ class ContainerMode:
         # Of several containers of a service, one is named with its number.
         service = part if part in self._services() else part.rpartition("-")[0]
         said = self.compose.ask("logs", "--no-log-prefix", "--tail", str(count), service)
-        return "\n".join(f"  {line}" for line in said.splitlines()) or "  (it wrote no log)"
+        # Compose begins each line with the sign that clears it, for a terminal.
+        lines = said.replace("\x1b[2K", "").splitlines()
+        return "\n".join(f"  {line}" for line in lines) or "  (it wrote no log)"
 
     def _services(self) -> list[str]:
         return sorted(self.compose.ask("config", "--services").split())

@@ -11,7 +11,6 @@ Runs in the one-shot service `secrets` at every start, and makes only what is mi
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,6 +18,8 @@ from pathlib import Path
 
 from local_airflow.generated_secrets import Secrets, read_secrets
 from local_airflow.process_table import airflow_secrets
+from local_airflow.trust import check_certificates
+from local_airflow.user_error import UserError
 
 
 OWNED = Path("/run/owned")
@@ -53,6 +54,17 @@ def write_for_postgres(folder: Path, secrets: Secrets) -> None:
         write(folder / name, password, mode=0o444)
 
 
+def write_bundles(folder: Path) -> None:
+    """Join the bundle of the local dbt Cloud's certificates and those of EXTRA_CA_FILE."""
+    bundle = (folder / "local-dbt-cloud" / "tls" / "bundle.pem").read_bytes()
+    if extra := os.environ.get("EXTRA_CA_FILE"):
+        check_certificates(Path(extra))
+        bundle += b"\n" + Path(extra).read_bytes()
+    # Airflow trusts it, and so do the commands on the host, which take theirs from `clone`.
+    for copy in (folder / "airflow", folder / "clone"):
+        (copy / "bundle.pem").write_bytes(bundle)
+
+
 def as_lines(environment: Mapping[str, str]) -> str:
     # The values are our own: letters, digits and the signs of an address, never a quote.
     return "".join(f"{name}='{value}'\n" for name, value in environment.items())
@@ -80,10 +92,11 @@ def main() -> int:
     write_for_airflow(folder / "airflow", secrets)
     write_for_local_dbt_cloud(folder / "local-dbt-cloud", secrets)
     write_for_postgres(folder / "postgres", secrets)
-    bundle = folder / "local-dbt-cloud" / "tls" / "bundle.pem"
-    # Airflow trusts it, and so do the commands on the host, which take theirs from `clone`.
-    for copy in (folder / "airflow", folder / "clone"):
-        shutil.copyfile(bundle, copy / "bundle.pem")
+    try:
+        write_bundles(folder)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     for given in (folder / "airflow", folder / "local-dbt-cloud", *OWNED.glob("*")):
         give(given, owner)
     return 0

@@ -52,7 +52,7 @@ class Settings:
     @property
     def extra_ca_file(self) -> Path | None:
         named = self.dotenv["EXTRA_CA_FILE"]
-        return ROOT / named if named else None
+        return ROOT / Path(named).expanduser() if named else None
 
     @property
     def is_local(self) -> bool:

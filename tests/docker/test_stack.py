@@ -6,6 +6,7 @@ import time
 
 import docker
 import pytest
+import trustme
 
 from tests.docker.clone import ROOT, SOMEBODY, free_port, knows, wait_until
 
@@ -30,6 +31,21 @@ SIGNAL = (
     " [ $process = /proc/1 ] || [ $process = /proc/$$ ]"
     " || kill -{} ${{process#/proc/}} 2>/dev/null; fi; done; true"
 )
+
+# A server with a certificate of its own, called as the provider's tasks call dbt Cloud.
+CALL_A_SERVER = """
+import http.server, ssl, sys, tempfile, threading, requests
+with tempfile.NamedTemporaryFile("w") as identity:
+    identity.write(sys.argv[1])
+    identity.flush()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(identity.name)
+server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+server.socket = context.wrap_socket(server.socket, server_side=True)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+requests.head(f"https://localhost:{server.server_port}/", timeout=10)
+print("trusted")
+"""
 
 
 def signal(container, name):
@@ -322,6 +338,26 @@ class TestStopAndStart:
         local = stack.api().get("/api/v2/connections/dbt_cloud_default")
         assert local["host"] == "local-dbt-cloud:8443"
 
+    def test_env_reaches_the_containers(self, stack, containers):
+        """Airflow trusts the authority in EXTRA_CA_FILE, and failures go where .env says."""
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(stack.folder / "company.pem")
+        identity = authority.issue_cert("localhost").private_key_and_cert_chain_pem.bytes()
+        call = ["with-secrets", "python", "-c", CALL_A_SERVER, identity.decode()]
+        before = containers["scheduler"].exec_run(call)
+
+        stack.write_settings("EXTRA_CA_FILE=company.pem", "DBT_CLOUD_NOTIFICATION_URLS=json://a")
+        up = stack.make("up")
+
+        assert up.returncode == 0, up.stderr
+        assert b"CERTIFICATE_VERIFY_FAILED" in before.output
+        inside = stack.compose("exec", "-T", "scheduler", *call)
+        assert inside.stdout == "trusted\n", inside.stderr
+        people = stack.api().get("/api/v2/connections/dbt_cloud_notifications")
+        assert people["conn_type"] == "apprise"
+        stack.write_settings()
+        assert stack.make("up").returncode == 0
+
     def test_every_file_is_still_its_owners(self, stack):
         """After all of the above, no file in the clone belongs to root."""
         foreign = [
@@ -358,6 +394,7 @@ class TestRefusals:
         assert up.returncode == 1
         assert "migrate ended with 1" in up.stderr
         assert "no.such.thing" in up.stderr
+        assert "\x1b" not in up.stderr
         assert "Traceback" not in up.stderr.partition("The end of its log")[0]
         assert clone.make("status").returncode == 3
 

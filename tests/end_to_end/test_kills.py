@@ -316,7 +316,6 @@ class TestWatcher:
         def dag_runs():
             return world.api.get("/api/v2/dags/end_to_end_watch/dagRuns")["total_entries"]
 
-        triggerer = world.pid_of("triggerer")
         begun = dag_runs()
         world.wait_for(lambda: world.chokepoint.count("order_by=-finished_at"), "the watcher")
         world.dbt_cloud.finish(world.dbt_cloud.trigger(JOB, cause="a person")["id"])
