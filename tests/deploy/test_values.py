@@ -113,6 +113,13 @@ class TestSecrets:
 
         assert named == made
 
+    def test_no_part_needs_what_is_only_in_a_secret(self, values):
+        """The chart writes PgBouncer's settings from the values alone, where no password is."""
+        pgbouncer = values["pgbouncer"]
+
+        assert values["data"]["metadataSecretName"]
+        assert not pgbouncer["enabled"] or pgbouncer.get("configSecretName")
+
     def test_connection_comes_from_the_backend(self, values, tmp_path, monkeypatch):
         """The backend of the values, given the example file, knows the connection."""
         backend = values["config"]["secrets"]
