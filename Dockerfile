@@ -59,6 +59,7 @@ COPY dags /opt/airflow/dags
 COPY include /opt/airflow/include
 COPY plugins /opt/airflow/plugins
 COPY dbt_project /opt/airflow/dbt_project
+COPY dbt_cloud_jobs.yml /opt/airflow/
 
 
 # uv builds the environments and stays behind.

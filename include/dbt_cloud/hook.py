@@ -23,6 +23,7 @@ from include.dbt_cloud.api_errors import (
     UnavailableError,
     error_of,
 )
+from include.dbt_cloud.job_names import JobNames, JobsApi, find_job
 from include.dbt_cloud.pacing import backoff
 from include.dbt_cloud.request_headers import request_headers
 
@@ -64,6 +65,19 @@ class PatientDbtCloudHook(DbtCloudHook):
             # Repeats are decided below, never inside the library.
             self._session.mount("https://", HTTPAdapter(max_retries=0))
         return self._session
+
+    def get_job_by_name(
+        self,
+        *,
+        project_name: str,
+        environment_name: str,
+        job_name: str,
+        account_id: int | None = None,
+    ) -> dict[str, Any]:
+        """Find the one job of these names, as the operator does; raise `JobLookupError`."""
+        return find_job(
+            JobsApi(self, account_id), JobNames(project_name, environment_name, job_name)
+        )
 
     def run_with_advanced_retry(
         self,

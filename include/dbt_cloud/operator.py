@@ -14,17 +14,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.dbt.cloud.operators.dbt import DbtCloudRunJobOperator
-from airflow.providers.dbt.cloud.utils.openlineage import (
-    inject_parent_job_information_into_dbt_cloud_cause,
-)
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from include.dbt_cloud.api_errors import DbtCloudApiError
 from include.dbt_cloud.assets import MODELS, publish
-from include.dbt_cloud.cause import cause_of, lineage_cause_of
 from include.dbt_cloud.hook import PatientDbtCloudHook
+from include.dbt_cloud.job_names import JobLookupError, JobNames, JobsApi, find_job, job_number
+from include.dbt_cloud.missing_job import JobCreationLostError, MissingJob
 from include.dbt_cloud.one_run import OneRun, RunRequest, TaskStoppedError, TriggerLostError
-from include.dbt_cloud.operator_parameters import attempt_of, refuse_what_cannot_be_kept
+from include.dbt_cloud.operator_parameters import (
+    attempt_of,
+    cause_for,
+    refuse_what_cannot_be_kept,
+)
 from include.dbt_cloud.outcome import Outcome
 from include.dbt_cloud.run_failures import (
     RefusedError,
@@ -61,6 +63,8 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
     :param timeout: seconds to wait for the run, which is then cancelled.
     :param resume: after a failure of dbt, a retry or a Clear goes on where the run failed.
     :param model_assets: publish an asset event for every model that was built.
+    :param create_if_missing: create the job that the three names say from dbt_cloud_jobs.yml when
+        dbt Cloud does not have it.
     :param log_interval: the longest pause, in seconds, between two looks at the run's log while
         the task is deferred. None shows it when the run has ended, and costs no call.
     """
@@ -73,9 +77,12 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         resume: bool = True,
         log_interval: float | None = None,
         model_assets: bool = False,
+        create_if_missing: bool = False,
         **provider_parameters: Any,
     ) -> None:
-        refuse_what_cannot_be_kept(provider_parameters, resume=resume)
+        refuse_what_cannot_be_kept(
+            provider_parameters, resume=resume, create_if_missing=create_if_missing
+        )
         if model_assets:
             outlets = provider_parameters.get("outlets") or []
             provider_parameters["outlets"] = [*outlets, MODELS]
@@ -85,6 +92,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         self.resume = resume
         self.log_interval = log_interval
         self.model_assets = model_assets
+        self.create_if_missing = create_if_missing
         self._stop = threading.Event()
         self._is_over = False
         self._link: str | None = None
@@ -127,20 +135,31 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         return PatientDbtCloudHook(self.dbt_cloud_conn_id, **options)
 
     @property
+    def _account(self) -> int | None:
+        return int(self.account_id) if self.account_id else None
+
+    @property
     def _api(self) -> HookRunsApi:
-        return HookRunsApi(self.hook, int(self.account_id) if self.account_id else None)
+        return HookRunsApi(self.hook, self._account)
 
     def _settle(self, context: "Context") -> Run:
         """Find, resume or start the run, and make it known to the rest of the DAG."""
-        job_id = self._job_number()
-        account_id = int(self.account_id) if self.account_id else None
-        place = Place(self.dbt_cloud_conn_id, account_id, job_id)
-        memory = TaskMemory.open(context.get("task_state_store"), attempt_of(context), place)
+        store, attempt = context.get("task_state_store"), attempt_of(context)
+        # A retry goes on with the job that its generation has begun with, if it has no number.
+        begun_with = TaskMemory.job_begun_with(store, attempt) if self.job_id is None else None
+        job_id = begun_with or self._job_number()
+        place = Place(self.dbt_cloud_conn_id, self._account, job_id)
+        memory = TaskMemory.open(store, attempt, place)
         one_run = OneRun(
             api=self._api,
             memory=memory,
             request=RunRequest(job_id, self._overrides(), self.resume),
-            cause=self._cause(context, memory),
+            cause=cause_for(
+                context["ti"],
+                memory.key,
+                self.trigger_reason,
+                with_lineage=self.openlineage_inject_parent_job_info,
+            ),
             log=self.log,  # type: ignore[arg-type] # structlog's, with the same methods
             is_killed=self._stop.is_set,
             sleep=self._pause,
@@ -161,14 +180,13 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         return run
 
     def _job_number(self) -> int:
-        job_id = self._resolve_job_id()
-        try:
-            return int(job_id)
-        except ValueError:
-            raise ValueError(
-                f"job_id is {job_id!r}, which is no number. A job is known by its number, or by "
-                "project_name, environment_name and job_name together."
-            ) from None
+        if self.job_id is not None:
+            return job_number(self.job_id)
+        names = JobNames.of(self.project_name, self.environment_name, self.job_name)
+        api = JobsApi(self.hook, self._account)
+        if self.create_if_missing:
+            return int(MissingJob(api, names, self.log, self._pause).settle()["id"])  # type: ignore[arg-type] # as above
+        return int(find_job(api, names)["id"])
 
     def _overrides(self) -> dict[str, Any]:
         given = {
@@ -178,16 +196,6 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         # The provider sends these two also when they are null.
         return {**given, **self.additional_run_config}
 
-    def _cause(self, context: "Context", memory: TaskMemory) -> str:
-        ti = context["ti"]
-        words = self.trigger_reason or (
-            f"Airflow: dag {ti.dag_id}, task {ti.task_id}, dag_run {ti.run_id}, try {ti.try_number}"
-        )
-        if not self.openlineage_inject_parent_job_info:
-            return cause_of(memory.key, words)
-        lineage = inject_parent_job_information_into_dbt_cloud_cause(words, ti)
-        return lineage_cause_of(memory.key, lineage or "", words)
-
     def _wait_in_triggerer(self, run: Run) -> None:
         now = time.time()
         limit = self.execution_timeout
@@ -195,7 +203,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
             timeout=None,
             trigger=DbtCloudRunTrigger(
                 conn_id=self.dbt_cloud_conn_id,
-                account_id=int(self.account_id) if self.account_id else None,
+                account_id=self._account,
                 job_id=int(self.job_id or 0),
                 run_id=run["id"],
                 created_at=self._created_at,
@@ -221,7 +229,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
 
     def _finish(self, context: "Context") -> int:
         """Show the rest of the log and the nodes; answer the run, or raise why it failed."""
-        outcome = Outcome(self.hook, int(self.account_id) if self.account_id else None)
+        outcome = Outcome(self.hook, self._account)
         run = self._api.run(int(self.run_id or 0), "run_steps", "trigger")
         self._link, self._is_over = run["href"], True
         self._show(run)
@@ -255,7 +263,9 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         except DbtCloudApiError as error:
             kind = UnreachableError if error.is_passing else RefusedError
             raise self._failed(context, self._triage(error, error.side), kind) from error
-        except TriggerLostError as error:
+        except JobLookupError as error:
+            raise self._failed(context, error.failure(), RefusedError) from error
+        except (TriggerLostError, JobCreationLostError) as error:
             raise self._failed(context, self._triage(error, DBT_CLOUD), UnreachableError) from error
         except (TimeoutError, AirflowTaskTimeout) as error:
             # Airflow's own limit, execution_timeout, interrupts whatever the task is doing.
@@ -277,9 +287,8 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
             return
         self._is_over = True
         hook = PatientDbtCloudHook(self.dbt_cloud_conn_id, 3, patience=SECONDS_TO_CANCEL)
-        account_id = int(self.account_id) if self.account_id else None
         try:
-            run = HookRunsApi(hook, account_id).cancel(int(self.run_id or 0))
+            run = HookRunsApi(hook, self._account).cancel(int(self.run_id or 0))
         except DbtCloudApiError as error:
             self.log.error("dbt Cloud run %s may go on. %s", self.run_id, error)  # noqa: TRY400 # a traceback says nothing more
             return

@@ -2,6 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.dbt.cloud.utils.openlineage import (
+    inject_parent_job_information_into_dbt_cloud_cause,
+)
+
+from include.dbt_cloud.cause import RunKey, cause_of, lineage_cause_of
 from include.dbt_cloud.task_memory import Attempt
 
 
@@ -21,7 +26,20 @@ def attempt_of(context: "Context") -> Attempt:
     )
 
 
-def refuse_what_cannot_be_kept(given: dict[str, Any], *, resume: bool) -> None:
+def cause_for(ti: Any, key: RunKey, reason: str | None, *, with_lineage: bool) -> str:
+    """Write the cause of a new run: the key, and words of the DAG's author or of our own."""
+    words = reason or (
+        f"Airflow: dag {ti.dag_id}, task {ti.task_id}, dag_run {ti.run_id}, try {ti.try_number}"
+    )
+    if not with_lineage:
+        return cause_of(key, words)
+    lineage = inject_parent_job_information_into_dbt_cloud_cause(words, ti)
+    return lineage_cause_of(key, lineage or "", words)
+
+
+def refuse_what_cannot_be_kept(
+    given: dict[str, Any], *, resume: bool, create_if_missing: bool
+) -> None:
     """Refuse parameters that cannot be kept: better no task than one that drops them silently."""
     if given.get("reuse_existing_run"):
         raise ValueError(
@@ -30,9 +48,26 @@ def refuse_what_cannot_be_kept(given: dict[str, Any], *, resume: bool) -> None:
         )
     if given.get("retry_from_failure") and not resume:
         raise ValueError("retry_from_failure=True and resume=False contradict each other.")
+    if create_if_missing:
+        _refuse_to_create(given)
     config = given.get("additional_run_config")
     if isinstance(config, dict):
         _refuse_config(config, given)
+
+
+def _refuse_to_create(given: dict[str, Any]) -> None:
+    if given.get("job_id") is not None:
+        raise ValueError(
+            "job_id and create_if_missing=True are both given. A job that has a number is there, "
+            "and dbt Cloud gives a new one another number. Leave one of the two out."
+        )
+    names = ("project_name", "environment_name", "job_name")
+    missing = [name for name in names if not given.get(name)]
+    if missing:
+        raise ValueError(
+            f"create_if_missing=True needs to know what to create and where, and lacks "
+            f"{' and '.join(missing)}. Give project_name, environment_name and job_name."
+        )
 
 
 def _refuse_config(config: dict[str, Any], given: dict[str, Any]) -> None:

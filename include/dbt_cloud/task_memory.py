@@ -121,6 +121,18 @@ class TaskMemory:
         """Read what earlier tries wrote. Without a store, only what the API says is known."""
         return cls(store, attempt, place, (store.get(STORE_KEY) or {}) if store else {})
 
+    @staticmethod
+    def job_begun_with(store: StateStore | None, attempt: Attempt) -> int | None:
+        """
+        Give the job that an earlier try of this generation has begun to run.
+
+        A name may lead to another job meanwhile; a run that was lost is looked for in this one.
+        """
+        stored = (store.get(STORE_KEY) or {}) if store else {}
+        if not stored.get("current") or not attempt.continues(stored):
+            return None
+        return int(stored["place"]["job_id"])
+
     @classmethod
     def recall(cls, stored: dict[str, Any], identity: tuple[str, ...]) -> Self:
         """Read what a task wrote, outside of the task, and change nothing of it."""
