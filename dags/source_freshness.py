@@ -37,8 +37,13 @@ from include.task_defaults import TASK_DEFAULTS
     doc_md=__doc__,
 )
 def source_freshness() -> None:
-    # Always anew: resuming would keep what yesterday's look has found.
-    check = DbtCloudJobOperator(task_id="check", job_name=CHECK_FRESHNESS, **FLIGHTS, resume=False)
+    check = DbtCloudJobOperator(
+        task_id="check",
+        job_name=CHECK_FRESHNESS,
+        **FLIGHTS,
+        create_if_missing=True,  # from dbt_cloud_jobs.yml, in an account that lacks it
+        resume=False,  # always anew: what yesterday's look has found is old
+    )
     report = task(
         task_id="report_freshness", trigger_rule="all_done", on_failure_callback=tell_people()
     )(report_freshness)

@@ -248,6 +248,20 @@ class TestSourceFreshness:
 
         assert ended.tasks == {"check": "failed", "report_freshness": "failed"}
 
+    def test_in_an_account_that_lacks_the_job(self, run_dag, dbt_cloud):
+        """The first dag_run creates the job from dbt_cloud_jobs.yml, the next one uses it."""
+        from include.dbt_cloud.hook import PatientDbtCloudHook
+        from include.dbt_cloud.job_names import JobsApi
+
+        api = JobsApi(PatientDbtCloudHook(), None)
+        api.delete(dbt_cloud.jobs[CHECK_FRESHNESS])
+        states = [run_dag("source_freshness").tasks["check"] for _ in range(2)]
+
+        jobs = {run.job_id for run in dbt_cloud.runs}
+        assert states == ["success", "success"]
+        assert len(jobs) == 1
+        assert jobs.isdisjoint(dbt_cloud.jobs.values())
+
 
 OWNED = {
     "sources": {"source.flights.raw.source_1": {"config": {"meta": {"owner": "Data platform"}}}}
