@@ -5,8 +5,8 @@ dbt Cloud lists runs by when they ended, but one may appear in the list a little
 look goes back a while, and what was told already is remembered by its id.
 """
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -20,49 +20,63 @@ CAUSES_OF_AIRFLOW = ("[airflow:", '{"airflow_key":', "Triggered via Apache Airfl
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Until when everything is told, and the runs that have ended shortly before."""
+    """
+    Until when everything is told, and the runs that have ended shortly before.
 
+    `begin` is when the watching began for the first time: what ended before it is history.
+    `ended` has when each of those runs has ended, by its id, which is text because JSON wants that.
+    """
+
+    begin: str
     until: str
-    run_ids: tuple[int, ...] = ()
+    ended: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def now(cls) -> Self:
         """Begin with what ends from now on; the past is not told."""
-        return cls(datetime.now(UTC).isoformat())
+        moment = datetime.now(UTC).isoformat()
+        return cls(moment, moment)
 
     @classmethod
-    def from_stored(cls, stored: dict[str, Any] | None) -> Self | None:
-        return cls(stored["until"], tuple(stored["run_ids"])) if stored else None
+    def from_stored(cls, stored: Mapping[str, Any] | None) -> Self | None:
+        return cls(**stored) if stored else None
 
     def as_stored(self) -> dict[str, Any]:
-        return {**asdict(self), "run_ids": list(self.run_ids)}
+        return asdict(self)
 
     @property
     def looks_from(self) -> datetime:
         return datetime.fromisoformat(self.until) - LOOKS_BACK
 
-    def and_also(self, run: Run) -> Self:
-        """Remember that a run was told."""
-        until = max(datetime.fromisoformat(self.until), ended_at(run))
-        return type(self)(until.isoformat(), (*self.run_ids, run["id"]))
+    def has(self, run_id: int) -> bool:
+        return str(run_id) in self.ended
 
-    def without_the_old(self, listed: Iterable[Run]) -> Self:
-        """Forget the ids of runs that no later look will see again."""
-        recent = {run["id"] for run in listed if ended_at(run) >= self.looks_from}
-        return type(self)(self.until, tuple(each for each in self.run_ids if each in recent))
+    def and_also(self, run_id: int, finished_at: str) -> Self:
+        """Remember that a run was told, and forget those that no later look will see again."""
+        until = max(self.until, finished_at, key=datetime.fromisoformat)
+        oldest = datetime.fromisoformat(until) - LOOKS_BACK
+        ended = {**self.ended, str(run_id): finished_at}
+        recent = {each: at for each, at in ended.items() if datetime.fromisoformat(at) >= oldest}
+        return type(self)(self.begin, until, recent)
+
+    def joined(self, other: Self) -> Self:
+        """Take together what two have told, for example two assets of one watcher."""
+        joined = self
+        for run_id, finished_at in other.ended.items():
+            joined = joined.and_also(int(run_id), finished_at)
+        until = max(joined.until, other.until, key=datetime.fromisoformat)
+        begin = min(self.begin, other.begin, key=datetime.fromisoformat)
+        return type(self)(begin, until, joined.ended)
 
 
-def untold(listed: Iterable[Run], told: Told, begin: datetime, *, external_only: bool) -> list[Run]:
-    """
-    Pick the runs that are to be told now, in the order in which they ended.
-
-    `begin` is when the watching began for the first time: what ended before it is history.
-    """
+def untold(listed: Iterable[Run], told: Told, *, external_only: bool) -> list[Run]:
+    """Pick the runs that are to be told now, in the order in which they ended."""
+    begin = datetime.fromisoformat(told.begin)
     return sorted(
         (
             run
             for run in listed
-            if run["id"] not in told.run_ids
+            if not told.has(run["id"])
             and ended_at(run) >= max(begin, told.looks_from)
             and not (external_only and is_from_airflow(run))
         ),

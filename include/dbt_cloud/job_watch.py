@@ -6,11 +6,15 @@ Start DAGs when a run of a dbt Cloud job has ended that Airflow did not start.
     with DAG("on_external_run", schedule=ended):
 
 The event of the asset has the run's id, status and link as its payload.
+
+What was told is written down by plugins/dbt_cloud_told_runs.py, in the transaction that writes the
+event: whatever dies, there is neither an event without its note nor a note without its event.
 """
 
 import asyncio
+import functools
+import time
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
 from typing import Any
 
 from airflow.sdk import AssetWatcher
@@ -22,12 +26,15 @@ from include.dbt_cloud.async_api import AsyncDbtCloudApi
 from include.dbt_cloud.ended_runs import Told, untold
 from include.dbt_cloud.pacing import backoff
 from include.dbt_cloud.run_status import RunStatus
+from include.dbt_cloud.told_runs import NOTED_UNDER
 
 
-STATE = "dbt_cloud_told"
 FINAL = tuple(int(status) for status in RunStatus if status.is_final)
-# The triggerer writes events down about once a second; what it has not written is told again.
+# The triggerer writes events down about once a second. A watcher that takes over from another
+# waits for that before it reads what was told.
 SECONDS_UNTIL_WRITTEN = 3.0
+# After this, whoever should have written the note beside the event is not there.
+SECONDS_WITHOUT_A_NOTE = 60.0
 
 
 def watch_job(
@@ -55,7 +62,7 @@ class DbtCloudJobWatchTrigger(BaseEventTrigger):
     Fires for every run of a job that has ended, for as long as a DAG waits for its asset.
 
     What was told is kept in the asset's own state store, so that a triggerer that starts again goes
-    on where the last one stopped: nothing that ended meanwhile is lost.
+    on where the last one stopped.
     """
 
     def __init__(
@@ -76,15 +83,21 @@ class DbtCloudJobWatchTrigger(BaseEventTrigger):
         path = f"{type(self).__module__}.{type(self).__qualname__}"
         return path, {name: getattr(self, name) for name in names}
 
+    @property
+    def state_key(self) -> str:
+        """Name what was told, so that two watchers of one asset do not share it."""
+        which = "external" if self.external_only else "all"
+        statuses = ",".join(map(str, self.statuses))
+        return f"dbt_cloud_told {self.conn_id} {self.job_id} {statuses} {which}"
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        store: Any = self.asset_state_store
-        stored = await store.aget(STATE) or {}
-        told = Told.from_stored(stored.get("told")) or Told.now()
-        begin = stored.get("begin") or told.until
+        stores = _store_of_each_asset(self.asset_state_store)
+        told = await self._noted(stores) or Told.now()
+        await self._note(stores, told)
+        await asyncio.sleep(SECONDS_UNTIL_WRITTEN)
         api = AsyncDbtCloudApi(self.conn_id, None)
-        failures = 0
+        failures, last_told = 0, time.monotonic()
         try:
-            await store.aset(STATE, {"told": told.as_stored(), "begin": begin})
             while True:
                 try:
                     listed = await api.ended_runs(self.job_id, self.statuses, told.looks_from)
@@ -95,25 +108,42 @@ class DbtCloudJobWatchTrigger(BaseEventTrigger):
                     self.log.warning("%s", error)
                     await asyncio.sleep(max(backoff(failures, error.retry_after), 1))
                     continue
-                news = untold(
-                    listed, told, datetime.fromisoformat(begin), external_only=self.external_only
-                )
-                for run in news:
-                    yield TriggerEvent(_payload(run))  # type: ignore[no-untyped-call] # Airflow's
-                    told = told.and_also(run)
-                if news:
-                    await asyncio.sleep(SECONDS_UNTIL_WRITTEN)
-                    told = told.without_the_old(listed)
-                    await store.aset(STATE, {"told": told.as_stored(), "begin": begin})
+                noted = await self._noted(stores) or told
+                told = told.joined(noted)
+                for run in untold(listed, told, external_only=self.external_only):
+                    yield TriggerEvent(self._payload(run))  # type: ignore[no-untyped-call] # Airflow's
+                    told = told.and_also(run["id"], run["finished_at"])
+                    last_told = time.monotonic()
+                if told != noted and time.monotonic() - last_told > SECONDS_WITHOUT_A_NOTE:
+                    self.log.warning(
+                        "Nobody notes which runs were told: plugins/dbt_cloud_told_runs.py is not "
+                        "loaded. A triggerer that dies within a minute of an event tells it twice."
+                    )
+                    await self._note(stores, told)
                 await asyncio.sleep(self.poll_interval)
         finally:
             await api.close()
 
+    async def _noted(self, stores: list[Any]) -> Told | None:
+        found = [Told.from_stored(await store.aget(self.state_key)) for store in stores]
+        noted = [each for each in found if each is not None]
+        return functools.reduce(Told.joined, noted) if noted else None
 
-def _payload(run: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "dbt_cloud_run_id": run["id"],
-        "status": run["status_humanized"],
-        "link": run["href"],
-        "cause": (run.get("trigger") or {}).get("cause"),
-    }
+    async def _note(self, stores: list[Any], told: Told) -> None:
+        for store in stores:
+            await store.aset(self.state_key, told.as_stored())
+
+    def _payload(self, run: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "dbt_cloud_run_id": run["id"],
+            "status": run["status_humanized"],
+            "link": run["href"],
+            "cause": (run.get("trigger") or {}).get("cause"),
+            "finished_at": run["finished_at"],
+            NOTED_UNDER: self.state_key,
+        }
+
+
+def _store_of_each_asset(stores: Any) -> list[Any]:
+    """Give the state store of every asset with this watcher: Airflow runs equal ones as one."""
+    return [*stores._by_name.values(), *stores._by_uri.values()]  # noqa: SLF001 # no public way without their names

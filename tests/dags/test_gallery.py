@@ -325,7 +325,7 @@ class TestOnExternalRun:
 
         async def first_told():
             watch = own_job_watch.OwnJobWatchTrigger(**options)
-            watch.asset_state_store = AssetStore()
+            watch.asset_state_store = SimpleNamespace(_by_name={"x": AssetStore()}, _by_uri={})
             told = asyncio.ensure_future(anext(watch.run()))
             await asyncio.sleep(0.3)
             run_ids = [

@@ -6,9 +6,9 @@ import threading
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from include.dbt_cloud.job_watch import SECONDS_UNTIL_WRITTEN
 from local_airflow.endpoints import AirflowApi
 from local_airflow.state_file import read_state
 from tests.chokepoint import Chokepoint
@@ -27,6 +27,7 @@ from tests.local_dbt_cloud.server_process import (
 
 SUCCESS, ERROR, CANCELLED = 10, 20, 30
 TRIGGER, LOOK, CANCEL = r"POST .*/jobs/\d+/run/", r"GET .*/runs/\?pk__in", r"POST .*/cancel/"
+ENDED = "order_by=-finished_at"
 FILE = ROOT / "dags" / "end_to_end_kills.py"
 # One file with a DAG for each job and mode; the folder of DAGs is the repository's own.
 DAGS = '''"""### Written by tests/end_to_end/test_kills.py, which removes it. Red: a test failed."""
@@ -89,8 +90,9 @@ class World:
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT=8",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL=1",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC=2",
-            # And a scheduler, instead of after half a minute.
+            # And a scheduler or a triggerer, instead of after half a minute.
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD=12",
+            "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD=12",
             AIRFLOW_PORT=self.stack.ports["AIRFLOW_PORT"],
         )
         up = self.stack.make("up")
@@ -110,11 +112,23 @@ class World:
         if self.dbt_cloud.process.poll() is None:
             self.dbt_cloud.stop(signal.SIGKILL)
 
-    def wait_for(self, condition, what, seconds=60):
+    def connect(self, *, autocommit=True):
+        """Log in to Airflow's database."""
+        password = self.stack.state / "secrets" / "airflow_database_password"
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=self.stack.ports["POSTGRES_PORT"],
+            user="airflow",
+            password=password.read_text().strip(),
+            dbname="airflow",
+            autocommit=autocommit,
+        )
+
+    def wait_for(self, condition, what, seconds=60, every=0.1):
         deadline = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-            time.sleep(0.1)
+            time.sleep(every)
         return found
 
     def pid_of(self, component: str) -> int:
@@ -304,30 +318,66 @@ class TestEndedByAPerson:
 
         first, second = task.runs
         assert first["is_cancelled"]
-        assert first["trigger"]["cause"] != second["trigger"]["cause"]
+        keys = [run["trigger"]["cause"].partition("]")[0] for run in (first, second)]
+        assert [key.rpartition(".")[2] for key in keys] == ["1", "2"]
         world.api.patch(task.path, {"state": "failed"})
         world.wait_for(lambda: task.runs[1]["is_cancelled"], "the end of the run", 20)
 
 
 class TestWatcher:
-    def test_starts_a_dag_for_each_run_of_somebody_else(self, world):
-        """A run that a person starts starts a DAG, once; also one that ends with no triggerer."""
+    """What the watcher has fired stands in Airflow's database, where the moment can be seen."""
 
-        def dag_runs():
-            return world.api.get("/api/v2/dags/end_to_end_watch/dagRuns")["total_entries"]
+    @pytest.fixture
+    def database(self, world):
+        with world.connect() as connection:
+            yield connection
 
-        begun = dag_runs()
-        world.wait_for(lambda: world.chokepoint.count("order_by=-finished_at"), "the watcher")
-        world.dbt_cloud.finish(world.dbt_cloud.trigger(JOB, cause="a person")["id"])
-        world.wait_for(lambda: dag_runs() == begun + 1, "the DAG")
-        time.sleep(SECONDS_UNTIL_WRITTEN + 2)
+    @pytest.fixture
+    def told(self, database):
+        """Give the runs whose end Airflow has an event of, one for each event."""
+        query = "select extra::json->'payload'->>'dbt_cloud_run_id' from asset_event order by id"
+        return lambda: [int(run_id) for (run_id,) in database.execute(query)]
 
+    @pytest.fixture
+    def somebody(self, world, told):
+        """Let a person's run end; first see that the watcher is at work."""
+        looks = world.chokepoint.count(ENDED)
+        world.wait_for(lambda: world.chokepoint.count(ENDED) > looks, "the watcher", 90)
+        return lambda: world.dbt_cloud.finish(world.dbt_cloud.trigger(JOB, cause="a person")["id"])[
+            "id"
+        ]
+
+    def settled(self, world, told, expected):
+        """Wait for the events, and then for looks enough to fire once more."""
+        world.wait_for(lambda: len(told()) >= len(expected), "the event", 90)
+        looks = world.chokepoint.count(ENDED)
+        world.wait_for(lambda: world.chokepoint.count(ENDED) > looks + 2, "more looks", 90)
+        assert told() == expected
+        dag_runs = world.api.get("/api/v2/dags/end_to_end_watch/dagRuns")
+        assert dag_runs["total_entries"] == len(expected)
+
+    def test_killed_when_the_event_was_just_written(self, world, told, somebody):
+        """The event is not fired again, and a run that ends with no triggerer is not lost."""
+        before = told()
+        run_id = somebody()
+        world.wait_for(lambda: told() != before, "the event", every=0.001)
         world.kill_group("triggerer")
-        world.dbt_cloud.finish(world.dbt_cloud.trigger(JOB, cause="a person")["id"])
-        world.wait_for(lambda: dag_runs() == begun + 2, "the DAG")
-        time.sleep(SECONDS_UNTIL_WRITTEN)
 
-        assert dag_runs() == begun + 2
+        meanwhile = somebody()
+
+        self.settled(world, told, [*before, run_id, meanwhile])
+
+    def test_killed_before_the_event_was_written(self, world, told, somebody, database):
+        """The event that was fired and not written is fired again: the run is told, once."""
+        before = told()
+        waiting = "select 1 from pg_locks where relation = 'asset_event'::regclass and not granted"
+        with world.connect(autocommit=False) as holder:
+            holder.execute("lock table asset_event in share mode")
+            run_id = somebody()
+            world.wait_for(lambda: database.execute(waiting).fetchall(), "the attempt to write")
+            world.kill_group("triggerer")
+
+        self.settled(world, told, [*before, run_id])
 
 
 class TestMakeDown:

@@ -12,6 +12,7 @@ from include.dbt_cloud.ended_runs import Told, untold
 from include.dbt_cloud.job_watch import DbtCloudJobWatchTrigger, watch_job
 from include.dbt_cloud.newest_run_sensor import DbtCloudNewestRunSensor, DbtCloudNewestRunTrigger
 from include.dbt_cloud.run_failures import DbtFailedError
+from include.dbt_cloud.told_runs import ToldRun
 from tests.include.dbt_cloud.attempts import run_to_the_end
 from tests.local_dbt_cloud.server_process import JOB, THIRD_JOB
 
@@ -27,20 +28,38 @@ class AssetStore(dict):
 
 
 @pytest.fixture
-def watching(trusted, monkeypatch):
-    """Watch a job for a while, as a triggerer that starts and stops; give the runs it told."""
-    monkeypatch.setattr(job_watch, "SECONDS_UNTIL_WRITTEN", 0)
-    store = AssetStore()
+def stores():
+    """The assets that have the watcher."""
+    return [AssetStore()]
 
-    async def watch(until, **options):
+
+@pytest.fixture
+def watching(trusted, monkeypatch, stores):
+    """
+    Watch a job for a while, as a triggerer that starts and stops; give the runs it told.
+
+    `writes` is whether Airflow gets to write the events before the triggerer is gone.
+    """
+    monkeypatch.setattr(job_watch, "SECONDS_UNTIL_WRITTEN", 0)
+
+    async def watch(until, *, writes=True, **options):
         given = {"job_id": JOB, "statuses": [10, 20], "external_only": True, **options}
         trigger = DbtCloudJobWatchTrigger(conn_id="dbt_cloud_default", poll_interval=0.02, **given)
-        trigger.asset_state_store = store
+        by_name = {f"asset_{number}": store for number, store in enumerate(stores)}
+        trigger.asset_state_store = SimpleNamespace(_by_name=by_name, _by_uri={})
         told = []
 
         async def collect():
             async for event in trigger.run():
-                told.append(event.payload["dbt_cloud_run_id"])  # noqa: PERF401 # it is cut short
+                told.append(event.payload["dbt_cloud_run_id"])
+                if writes:
+                    write(event)
+
+        def write(event):
+            """What plugins/dbt_cloud_told_runs.py does, beside the event."""
+            run = ToldRun.of_event({"from_trigger": True, "payload": event.payload})
+            for store in stores:
+                store[run.key] = json.loads(run.noted(json.dumps(store[run.key])))
 
         task = asyncio.create_task(collect())
         await asyncio.sleep(0.3)
@@ -53,21 +72,77 @@ def watching(trusted, monkeypatch):
     return lambda until=lambda: None, **options: run_to_the_end(watch(until, **options))
 
 
+@pytest.fixture
+def run_one(connected):
+    """A person runs the job; the ids are kept."""
+
+    def run():
+        run.ids.append(connected.finish(connected.trigger(JOB, cause="a person")["id"])["id"])
+
+    run.ids = []
+    return run
+
+
 class TestWatch:
-    def test_each_run_once_and_none_lost_over_a_restart(self, watching, connected):
+    def test_each_run_once_and_none_lost_over_a_restart(self, watching, connected, run_one):
         """What ended before the watch began is history; from then on each run is told once."""
         connected.finish(connected.trigger(JOB, cause="before")["id"])
-        ids = []
-
-        def run_one():
-            ids.append(connected.finish(connected.trigger(JOB, cause="a person")["id"])["id"])
 
         first = watching(run_one)
         run_one()  # while no triggerer is there
         second = watching(run_one)
         third = watching()
 
-        assert (first, second, third) == (ids[:1], ids[1:], [])
+        assert (first, second, third) == (run_one.ids[:1], run_one.ids[1:], [])
+
+    def test_told_but_not_written(self, watching, run_one):
+        """An event that Airflow did not get to write is told again, and then no more."""
+        lost = watching(run_one, writes=False)
+
+        assert (lost, watching(), watching()) == (run_one.ids, run_one.ids, [])
+
+    def test_taken_over_while_it_is_being_written(self, watching, run_one, stores):
+        """What another watcher's event has noted since this one began is not told again."""
+        watching()
+        key = next(iter(stores[0]))
+        run_one()
+        run = ToldRun(key, run_one.ids[0], datetime.now(UTC).isoformat())
+        earlier = dict(stores[0][key])
+        reads = iter([earlier])
+
+        async def late(store, _key):
+            return next(reads, None) or json.loads(run.noted(json.dumps(earlier)))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(AssetStore, "aget", late)
+            assert watching() == []
+
+    def test_nobody_notes(self, watching, run_one, monkeypatch, capsys):
+        """Without the plugin the watcher notes for itself, a while later, and says so."""
+        monkeypatch.setattr(job_watch, "SECONDS_WITHOUT_A_NOTE", 0.1)
+
+        told = watching(run_one, writes=False)
+
+        assert (told, watching()) == (run_one.ids, [])
+        assert "dbt_cloud_told_runs.py is not loaded" in capsys.readouterr().out
+
+    def test_two_assets_of_one_watcher(self, watching, run_one, stores):
+        """Airflow runs equal watchers of two assets as one: it fires once for both."""
+        stores.append(AssetStore())
+
+        first = watching(run_one)
+        stores[1].clear()  # an asset that got the watcher later
+
+        assert (first, watching()) == (run_one.ids, [])
+
+    def test_two_watchers_of_one_asset(self, watching, connected, run_one):
+        """Each keeps its own count: what one has told says nothing of the other."""
+        watching(job_id=THIRD_JOB)
+        watching(run_one)
+        run = connected.trigger(THIRD_JOB, cause="a person")
+        failed = connected.finish(run["id"])["id"]
+
+        assert watching(job_id=THIRD_JOB) == [failed]
 
     def test_runs_of_airflow_and_of_other_jobs_are_left_out(self, watching, connected):
         """Neither a run that an Airflow has started nor one of another job is told."""
@@ -107,31 +182,38 @@ def ended(run_id, minutes, cause=None):
 
 
 class TestUntold:
-    BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+    BEGIN = str(datetime(2026, 1, 1, tzinfo=UTC))
+
+    def told(self, *runs):
+        told = Told(self.BEGIN, self.BEGIN)
+        for run in runs:
+            told = told.and_also(run["id"], run["finished_at"])
+        return told
 
     def test_in_the_order_of_their_ends(self):
         """Runs are told in the order in which they ended, not in that of the list."""
-        told = Told(str(self.BEGIN))
-
-        found = untold([ended(3, 2), ended(2, 5)], told, self.BEGIN, external_only=True)
+        found = untold([ended(3, 2), ended(2, 5)], self.told(), external_only=True)
 
         assert [run["id"] for run in found] == [3, 2]
 
     def test_one_that_appears_late(self):
         """A run that the list shows late, behind one that was told already, is still told."""
-        told = Told(str(self.BEGIN)).and_also(ended(5, 8))
-
-        found = untold([ended(5, 8), ended(4, 3)], told, self.BEGIN, external_only=True)
+        found = untold([ended(5, 8), ended(4, 3)], self.told(ended(5, 8)), external_only=True)
 
         assert [run["id"] for run in found] == [4]
 
     def test_memory_does_not_grow(self):
         """Ids that no later look can see again are forgotten."""
-        old, new = ended(1, 0), ended(2, 60)
-        told = Told(str(self.BEGIN)).and_also(old).and_also(new).without_the_old([old, new])
+        told = self.told(ended(1, 0), ended(2, 60))
 
-        assert told.run_ids == (2,)
+        assert list(told.ended) == ["2"]
         assert Told.from_stored(json.loads(json.dumps(told.as_stored()))) == told
+
+    def test_joined(self):
+        """Two notes taken together have what either has, and look as far as the later one."""
+        one, other = self.told(ended(1, 55)), self.told(ended(2, 60))
+
+        assert one.joined(other) == other.joined(one) == self.told(ended(1, 55), ended(2, 60))
 
 
 class TestSensor:
