@@ -32,7 +32,7 @@ class ToldRunListener:
 
 def note(told: ToldRun, asset: Any) -> None:
     # One session for each thread: it is the one that is about to commit the event.
-    session = settings.get_session()()
+    session = settings.get_session()()  # type: ignore[no-untyped-call] # Airflow's
     if not session.in_transaction():
         log.error("Not in the event's transaction, so nothing is noted", run=told.run_id)
         return

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from include.dbt_cloud import CONNECTION_ID
@@ -16,7 +17,7 @@ from include.dbt_cloud.hook import PatientDbtCloudHook
 from include.dbt_cloud.job_watch import FINAL
 from include.dbt_cloud.outcome import Outcome
 from include.dbt_cloud.pacing import backoff
-from include.dbt_cloud.run_failures import RefusedError, RunTimeoutError
+from include.dbt_cloud.run_failures import DbtCloudTaskError, RefusedError, RunTimeoutError
 from include.dbt_cloud.run_status import RunStatus
 from include.dbt_cloud.runs_api import HookRunsApi
 from include.dbt_cloud.triage import AIRFLOW, triage_error
@@ -32,6 +33,7 @@ class DbtCloudNewestRunSensor(BaseOperator):
 
     It asks dbt Cloud what is so, and keeps nothing: no restart makes it miss a run, and no run
     makes it succeed twice. `since` is a template; by default it is when the dag_run began.
+    With `soft_fail` it is skipped where it would fail.
     """
 
     template_fields = ("dbt_cloud_conn_id", "job_id", "since")
@@ -44,9 +46,11 @@ class DbtCloudNewestRunSensor(BaseOperator):
         dbt_cloud_conn_id: str = CONNECTION_ID,
         poll_interval: float = 30,
         timeout: float = 60 * 60 * 24,
+        soft_fail: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.soft_fail = soft_fail
         self.job_id, self.since, self.dbt_cloud_conn_id = job_id, since, dbt_cloud_conn_id
         self.poll_interval, self.timeout = poll_interval, timeout
 
@@ -62,6 +66,14 @@ class DbtCloudNewestRunSensor(BaseOperator):
 
     def execute_complete(self, context: "Context", event: dict[str, Any]) -> int:
         """Answer the run, or say why it failed."""
+        try:
+            return self._result(context, event)
+        except DbtCloudTaskError as error:
+            if self.soft_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
+
+    def _result(self, context: "Context", event: dict[str, Any]) -> int:
         if event["status"] == "timeout":
             raise RunTimeoutError(triage_error(TimeoutError(event["message"]), AIRFLOW, None, None))
         if event["status"] == "lost":

@@ -6,15 +6,16 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
 from include.dbt_cloud import job_watch
 from include.dbt_cloud.ended_runs import Told, untold
 from include.dbt_cloud.job_watch import DbtCloudJobWatchTrigger, watch_job
 from include.dbt_cloud.newest_run_sensor import DbtCloudNewestRunSensor, DbtCloudNewestRunTrigger
-from include.dbt_cloud.run_failures import DbtFailedError
+from include.dbt_cloud.run_failures import DbtFailedError, RunEndedError
 from include.dbt_cloud.told_runs import ToldRun
 from tests.include.dbt_cloud.attempts import run_to_the_end
-from tests.local_dbt_cloud.server_process import JOB, THIRD_JOB
+from tests.local_dbt_cloud.server_process import JOB, OTHER_JOB, THIRD_JOB
 
 
 class AssetStore(dict):
@@ -231,7 +232,7 @@ class TestSensor:
 
         event = run_to_the_end(first()).payload
         ti = SimpleNamespace(xcom_push=lambda key, value: None)
-        sensor = DbtCloudNewestRunSensor(task_id="wait", job_id=job_id)
+        sensor = DbtCloudNewestRunSensor(task_id="wait", job_id=job_id, **more)
         return sensor.execute_complete({"ti": ti}, event)
 
     def test_newest_run_since(self, trusted, connected):
@@ -248,6 +249,26 @@ class TestSensor:
 
         with pytest.raises(DbtFailedError, match="1 dbt node failed"):
             self.outcome(THIRD_JOB, since)
+
+    def test_run_that_was_cancelled(self, trusted, connected):
+        """A run that was cancelled is no success."""
+        since = datetime.now(UTC)
+        run = connected.trigger(OTHER_JOB, cause="x")
+        connected.held(run["id"])
+        connected.send("POST", f"v2/runs/{run['id']}/cancel/")
+        connected.finish(run["id"])
+
+        with pytest.raises(RunEndedError, match="was cancelled"):
+            self.outcome(OTHER_JOB, since)
+
+    def test_soft_fail(self, trusted, connected):
+        """With `soft_fail`, a run that failed and time that is up skip the task."""
+        since = datetime.now(UTC)
+        connected.finish(connected.trigger(THIRD_JOB, cause="x")["id"])
+
+        for job_id, moment in ((THIRD_JOB, since), (JOB, since + timedelta(hours=1))):
+            with pytest.raises(AirflowSkipException):
+                self.outcome(job_id, moment, soft_fail=True)
 
     def test_no_run_in_time(self, trusted, connected):
         """Without a run, the sensor fails when its time is up, and names job and moment."""
