@@ -1,8 +1,8 @@
 """
 Which job is meant by the names of a project, an environment and a job.
 
-The provider's lookup takes the answers as they come: it counts what was deleted, pages without an
-order, and asks for ever when a page is empty. Here a name is the whole name, and nobody is guessed.
+The provider's lookup pages without an order, asks for ever when fewer come than were announced, and
+says no more than how many it has found. Here a refusal says what there is and what to type.
 """
 
 import re

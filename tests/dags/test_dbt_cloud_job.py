@@ -14,6 +14,7 @@ import httpx
 import pytest
 import yaml
 
+from tests.docs.code_blocks import blocks, missing_line
 from tests.include.dbt_cloud.http_receiver import receiver
 
 
@@ -148,6 +149,8 @@ def test_red_with_a_broken_model(airflow_database, dbt_cloud):
     assert "it resumes at daily_delays_by_carrier" in messages[0]["message"]
     assert result["state"] == "failed"
     assert result["assets"] == {}
+    shown = next(each.code for each in blocks(ROOT / "docs/operator.md") if each.language == "text")
+    assert missing_line(shown, log.partition("DbtFailedError: ")[2]) is None
     assert result["tasks"] == {"run_job": "failed", "report_results": "failed"}
     assert "dbt nodes failed: model.flights.daily_delays_by_carrier" in log
     assert "no_such_column" in log

@@ -190,6 +190,15 @@ class Task:
             lambda: (found := self.state()) in states and found, f"{self.dag_id} {states}", seconds
         )
 
+    def clear(self):
+        body = {
+            "dry_run": False,
+            "dag_run_id": self.dag_run["dag_run_id"],
+            "task_ids": ["build"],
+            "only_failed": False,
+        }
+        self.world.api.post(f"/api/v2/dags/{self.dag_id}/clearTaskInstances", body)
+
     def log(self):
         entries = []
         for number in range(1, 5):
@@ -305,15 +314,7 @@ class TestEndedByAPerson:
         if mode == "deferrable":
             world.wait_for(lambda: world.chokepoint.count(LOOK), "the triggerer")
 
-        world.api.post(
-            f"/api/v2/dags/{task.dag_id}/clearTaskInstances",
-            {
-                "dry_run": False,
-                "dag_run_id": task.dag_run["dag_run_id"],
-                "task_ids": ["build"],
-                "only_failed": False,
-            },
-        )
+        task.clear()
         world.wait_for(lambda: len(task.runs) == 2, "the second run", 40)
 
         first, second = task.runs
@@ -322,6 +323,20 @@ class TestEndedByAPerson:
         assert [key.rpartition(".")[2] for key in keys] == ["1", "2"]
         world.api.patch(task.path, {"state": "failed"})
         world.wait_for(lambda: task.runs[1]["is_cancelled"], "the end of the run", 20)
+
+    def test_cleared_when_its_worker_is_dead(self, world):
+        """Airflow counts that Clear as a retry: the next try goes on with the run that is there."""
+        task = Task(world, "hold_sync").start()
+        world.wait_for(lambda: task.runs, "the run")
+        world.wait_for(lambda: task.state() == "running", "the task")
+        world.kill_group("scheduler")
+
+        task.clear()
+        world.wait_for(lambda: "is this task's own" in task.log(), "the next try", 90)
+
+        assert [run["is_cancelled"] for run in task.runs] == [False]
+        world.api.patch(task.path, {"state": "failed"})
+        world.wait_for(lambda: task.runs[0]["is_cancelled"], "the end of the run", 20)
 
 
 class TestWatcher:
