@@ -17,7 +17,7 @@ It is off until somebody switches it on.
 
 from datetime import datetime
 
-from airflow.sdk import XComArg, dag, task
+from airflow.sdk import dag, task
 
 from include.dbt_cloud.freshness_report import report_freshness
 from include.dbt_cloud.notifications import tell_people
@@ -48,7 +48,7 @@ def source_freshness() -> None:
         task_id="report_freshness", trigger_rule="all_done", on_failure_callback=tell_people()
     )(report_freshness)
 
-    report(XComArg(check, key="job_run_id"))
+    check >> report(check.task_id)
 
 
 source_freshness()

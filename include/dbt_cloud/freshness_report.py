@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.dbt_cloud import CONNECTION_ID
@@ -14,12 +15,16 @@ from include.source_freshness import StaleSourceError, freshness_of, raise_if_ov
 log = logging.getLogger(__name__)
 
 
-def report_freshness(dbt_cloud_run_id: int | None) -> dict[str, str]:
+def report_freshness(check: str) -> dict[str, str]:
     """
     Log every source with its age and owner, and return the status of each for XCom.
 
+    `check` is the task whose run looked at them; it may have failed before it had one.
+
     Fails when one is too old, without a retry: it would read the same. A warning stays one.
     """
+    ti = get_current_context()["ti"]
+    dbt_cloud_run_id: int | None = ti.xcom_pull(task_ids=check, key="job_run_id")
     if dbt_cloud_run_id is None:
         msg = "No dbt Cloud run was started. The log of the task before this one says why."
         raise AirflowFailException(msg)

@@ -264,7 +264,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
             kind = UnreachableError if error.is_passing else RefusedError
             raise self._failed(context, self._triage(error, error.side), kind) from error
         except JobLookupError as error:
-            raise self._failed(context, error.failure(), RefusedError) from error
+            raise self._failed(context, error.failure(), RefusedError) from None
         except (TriggerLostError, JobCreationLostError) as error:
             raise self._failed(context, self._triage(error, DBT_CLOUD), UnreachableError) from error
         except (TimeoutError, AirflowTaskTimeout) as error:

@@ -248,6 +248,15 @@ class TestSourceFreshness:
 
         assert ended.tasks == {"check": "failed", "report_freshness": "failed"}
 
+    def test_red_when_nothing_could_be_started(self, run_dag, dbt_cloud, capsys):
+        """Where there is no run, the report says so in its own words, once."""
+        dbt_cloud.revoke_token()
+
+        ended = run_dag("source_freshness")
+
+        assert ended.tasks == {"check": "failed", "report_freshness": "failed"}
+        assert "No dbt Cloud run was started." in capsys.readouterr().out
+
     def test_in_an_account_that_lacks_the_job(self, run_dag, dbt_cloud):
         """The first dag_run creates the job from dbt_cloud_jobs.yml, the next one uses it."""
         from include.dbt_cloud.hook import PatientDbtCloudHook
