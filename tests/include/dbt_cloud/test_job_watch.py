@@ -9,6 +9,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.dbt_cloud import job_watch
+from include.dbt_cloud.async_api import AsyncDbtCloudApi
 from include.dbt_cloud.ended_runs import Told, untold
 from include.dbt_cloud.job_watch import DbtCloudJobWatchTrigger, watch_job
 from include.dbt_cloud.newest_run_sensor import DbtCloudNewestRunSensor, DbtCloudNewestRunTrigger
@@ -42,6 +43,21 @@ def watching(trusted, monkeypatch, stores):
     `writes` is whether Airflow gets to write the events before the triggerer is gone.
     """
     monkeypatch.setattr(job_watch, "SECONDS_UNTIL_WRITTEN", 0)
+    look, looked = AsyncDbtCloudApi.ended_runs, []
+
+    async def counted(*arguments):
+        listed = await look(*arguments)
+        looked[-1].set()
+        return listed
+
+    monkeypatch.setattr(AsyncDbtCloudApi, "ended_runs", counted)
+
+    async def a_while():
+        """Time enough for several looks, also on a machine that has no time."""
+        await asyncio.sleep(0.3)
+        for _ in range(3):
+            looked[-1].clear()
+            await looked[-1].wait()
 
     async def watch(until, *, writes=True, **options):
         given = {"job_id": JOB, "statuses": [10, 20], "external_only": True, **options}
@@ -49,6 +65,7 @@ def watching(trusted, monkeypatch, stores):
         by_name = {f"asset_{number}": store for number, store in enumerate(stores)}
         trigger.asset_state_store = SimpleNamespace(_by_name=by_name, _by_uri={})
         told = []
+        looked.append(asyncio.Event())
 
         async def collect():
             async for event in trigger.run():
@@ -63,9 +80,9 @@ def watching(trusted, monkeypatch, stores):
                 store[run.key] = json.loads(run.noted(json.dumps(store[run.key])))
 
         task = asyncio.create_task(collect())
-        await asyncio.sleep(0.3)
+        await a_while()
         await asyncio.to_thread(until)
-        await asyncio.sleep(0.3)
+        await a_while()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         return told
