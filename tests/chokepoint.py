@@ -110,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer)
 
-    do_GET = do_POST = forward  # noqa: N815 # the names that http.server looks for
+    do_GET = do_POST = do_DELETE = forward  # noqa: N815 # the names that http.server looks for
 
     def ask(self, body: bytes) -> tuple[int, Iterable[tuple[str, str]], bytes]:
         upstream = http.client.HTTPSConnection(

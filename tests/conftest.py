@@ -47,7 +47,9 @@ NEED_THE_REPOSITORY = (
     "include/dbt_cloud/test_exactly_once.py",
     "include/dbt_cloud/test_job_watch.py",
     "include/dbt_cloud/test_kill.py",
+    "include/dbt_cloud/test_missing_job.py",
     "include/dbt_cloud/test_recovery.py",
+    "include/dbt_cloud/test_requests.py",
     "include/flight_delays",
     "plugins/test_flight_delays_page.py",
 )

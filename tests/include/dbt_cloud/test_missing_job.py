@@ -27,7 +27,7 @@ from tests.local_dbt_cloud.server_process import (
 )
 
 
-CREATE = "POST jobs/"
+CREATE, POST_JOB = "POST jobs/", r"POST .*/jobs/$"
 PLACE = {"project_name": "Tiny", "environment_name": "Production"}
 NUMBERS = itertools.count(1)
 
@@ -152,14 +152,52 @@ class TestNeverTwice:
         assert killed == {"killed": signal.SIGKILL}
         assert [run["id"] for run in runs] == [ended["returned"]]
 
-    def test_two_tasks_at_once(self, connected, by_name, declared, name):
-        """Both find nothing and create the job; both run the older one, and the later is gone."""
-        declared(name)
+    def at_once(self, by_name):
+        """Let two tasks find that the job is missing before either creates it."""
         both_found_none = multiprocessing.get_context("fork").Barrier(2)
         tasks = [by_name(), by_name()]
         blow = Blow(CREATE, after=False, strike=lambda: both_found_none.wait(20))
         children = [task.start(blow) for task in tasks]
-        ended = [task.wait(child) for task, child in zip(tasks, children, strict=True)]
+        return tasks, [task.wait(child) for task, child in zip(tasks, children, strict=True)]
+
+    def test_not_answered(self, connected, narrow, by_name, declared, name):
+        """A request that was neither carried out nor answered is repeated once, after a look."""
+        declared(name)
+        narrow.answers.append(Answer(POST_JOB, 503))
+        ended = by_name().run()
+
+        (made,) = jobs_called(connected, name)
+        assert job_of(connected, ended) == made["id"]
+        assert narrow.count(POST_JOB) == 2
+
+    def test_never_answered(self, connected, narrow, by_name, declared, name):
+        """When no answer comes at all, the task says so, and may be tried again."""
+        declared(name)
+        narrow.answers.append(Answer(POST_JOB, 503, times=9))
+        ti = by_name()
+        ended = ti.run()
+
+        assert ended["raised"] == "UnreachableError"
+        assert "dbt Cloud answered none of 2 requests to create job" in ended["words"]
+        assert narrow.count(POST_JOB) == 2
+        narrow.answers.clear()
+        assert ti.retry() == {"returned": ti.xcoms["job_run_id"]}
+
+    def test_later_one_that_may_not_be_deleted(self, connected, narrow, by_name, declared, name):
+        """Both tasks run the older job all the same, and the log says what is left to do."""
+        declared(name)
+        narrow.answers.append(Answer(r"DELETE .*/jobs/\d+/", 403, "{}"))
+        tasks, ended = self.at_once(by_name)
+
+        kept, left = jobs_called(connected, name)
+        assert [job_of(connected, each) for each in ended] == [kept["id"]] * 2
+        (words,) = [task.log for task in tasks if "Delete it by hand: https://" in task.log]
+        assert f"/jobs/{left['id']}" in words
+
+    def test_two_tasks_at_once(self, connected, by_name, declared, name):
+        """Both find nothing and create the job; both run the older one, and the later is gone."""
+        declared(name)
+        tasks, ended = self.at_once(by_name)
 
         (kept,) = jobs_called(connected, name)
         assert [job_of(connected, each) for each in ended] == [kept["id"]] * 2
@@ -289,7 +327,7 @@ class TestRefused:
         """A token that may run jobs but not create them: dbt Cloud's words, and what helps."""
         declared(name)
         body = {"status": {"user_message": "You do not have permission."}, "data": None}
-        narrow.answers.append(Answer(r"POST .*/jobs/$", 403, json.dumps(body)))
+        narrow.answers.append(Answer(POST_JOB, 403, json.dumps(body)))
 
         words = self.refusal(by_name())
 
