@@ -14,7 +14,7 @@ from local_airflow.settings import load_settings
 from local_airflow.setup.command import setup
 from local_airflow.status.command import open_page, status, wait
 from local_airflow.supervisor import supervise
-from local_airflow.terminal import survive_any_encoding
+from local_airflow.terminal import painted, survive_any_encoding
 from local_airflow.user_error import UserError
 
 
@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
             hand_over("tools", arguments, install_first=False)
         return COMMANDS[chosen.command](chosen)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"{painted('error:', 'red', sys.stderr)} {error}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, EOFError):
         print("\ninterrupted", file=sys.stderr)

@@ -4,7 +4,6 @@ import contextlib
 import shutil
 import socket
 import sys
-import time
 
 from local_airflow.dag_run import follow, print_failures, trigger
 from local_airflow.dbt_cloud_api import DbtCloudApi
@@ -13,12 +12,21 @@ from local_airflow.dbt_cloud_tasks import end_dbt_cloud_tasks
 from local_airflow.dotenv_file import read_dotenv, unknown_settings
 from local_airflow.endpoints import AirflowApi
 from local_airflow.folders import ROOT, dotenv_path
+from local_airflow.interruption import undisturbed
 from local_airflow.listeners import who_listens
 from local_airflow.modes import choose, current
 from local_airflow.proof import gather
 from local_airflow.readiness import wait_until_ready
+from local_airflow.run_progress import describe_runs
+from local_airflow.salvage import settings_to_stop_with
 from local_airflow.settings import Settings, load_settings
+from local_airflow.terminal import fitted, painted
 from local_airflow.user_error import UserError
+from local_airflow.waiting import Waiting
+
+
+# Below the values of a proof, which stand behind their names.
+PROOF_INDENT = 20
 
 
 def up(executor: str = "", workers: int = 0) -> int:
@@ -27,7 +35,8 @@ def up(executor: str = "", workers: int = 0) -> int:
         print("wrote .env from .env.example")
     settings = load_settings()
     for warning in unknown_settings(read_dotenv(dotenv_path())):
-        print(warning, file=sys.stderr)
+        head, _, rest = warning.partition(" ")
+        print(painted(head, "yellow", sys.stderr), rest, file=sys.stderr)
     mode, why = choose(settings, executor, workers)
     print(f"mode: {mode.name}, {why}")
     connection = read_connection(settings)
@@ -39,7 +48,8 @@ def up(executor: str = "", workers: int = 0) -> int:
         wait_until_ready(mode)
     except BaseException:
         # Nothing half started stays behind, whatever the reason, Ctrl-C included.
-        mode.stop()
+        with undisturbed(), Waiting("stopping what was started"):
+            mode.stop()
         raise
     print_table(mode.settings, connection)
     return 0
@@ -69,7 +79,8 @@ def check_ports(settings: Settings, own: frozenset[int]) -> None:
 
 def print_table(settings: Settings, connection: DbtCloudConnection) -> None:
     where = f"{connection.host}, account {connection.account_id}"
-    dbt_cloud = f"LOCAL  {settings.local_dbt_cloud_url}" if settings.is_local else where
+    local = f"{painted('LOCAL', 'yellow')}  {settings.local_dbt_cloud_url}"
+    dbt_cloud = local if settings.is_local else where
     rows = [
         ("Airflow", settings.airflow_url),
         ("  login", f"admin  {settings.admin_password}"),
@@ -83,19 +94,22 @@ def print_table(settings: Settings, connection: DbtCloudConnection) -> None:
 
 
 def down() -> int:
-    mode = current(load_settings())
-    if mode.is_running():
-        _end_dbt_cloud_tasks(mode.settings)
-    print("stopped" if mode.stop() else "nothing was running")
+    with settings_to_stop_with() as settings:
+        mode = current(settings)
+        if mode.is_running():
+            _end_dbt_cloud_tasks(mode.settings)
+        with undisturbed(), Waiting("stopping everything"):
+            stopped = mode.stop()
+    print("stopped" if stopped else "nothing was running")
     return 0
 
 
 def _end_dbt_cloud_tasks(settings: Settings) -> None:
     """Whatever is wrong with Airflow or dbt Cloud, it must not keep anybody from stopping them."""
     api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=10)
-    with contextlib.suppress(UserError, SystemExit):
+    with contextlib.suppress(UserError, SystemExit), Waiting("ending tasks that wait") as below:
         for line in end_dbt_cloud_tasks(api, lambda: _dbt_cloud_api(settings)):
-            print(line, flush=True)
+            below.say(line)
 
 
 def _dbt_cloud_api(settings: Settings) -> DbtCloudApi:
@@ -112,11 +126,12 @@ def run(dag_id: str) -> int:
     api = AirflowApi(settings.airflow_url, "admin", settings.admin_password)
     dag_run = trigger(api, dag_id)
     print(f"{dag_id}: {dag_run.url}")
-    follow(dag_run)
-    proofs = gather(dag_run, _dbt_cloud_api(settings))
+    dbt_cloud = _dbt_cloud_api(settings)
+    follow(dag_run, look_further=lambda dag_run: describe_runs(dag_run, dbt_cloud))
+    proofs = gather(dag_run, dbt_cloud)
     for proof in proofs:
         print("\nproof")
-        print("\n".join(proof.lines()))
+        print("\n".join(fitted(line, PROOF_INDENT) for line in proof.lines()))
     if not proofs:
         print(f"\n{dag_id} is {dag_run.state}; it started no dbt Cloud run.")
     print_failures(dag_run)
@@ -134,11 +149,12 @@ def in_airflow(program: list[str]) -> int:
 
 
 def reset() -> int:
-    mode = current(load_settings())
-    if input(f"Delete {mode.describe_data()}? Type yes: ") != "yes":
-        print("nothing was deleted")
-        return 1
-    started = time.monotonic()
-    mode.delete_data()
-    print(f"deleted in {time.monotonic() - started:.1f} s; to start anew:   make up")
+    with settings_to_stop_with() as settings:
+        mode = current(settings)
+        if input(f"Delete {mode.describe_data()}? Type yes: ") != "yes":
+            print("nothing was deleted")
+            return 1
+        with Waiting("stopping everything, deleting its data") as line:
+            mode.delete_data()
+    print(f"deleted in {line.seconds:.1f} s; to start anew:   make up")
     return 0

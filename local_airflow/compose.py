@@ -71,14 +71,19 @@ class Compose:
     def command(self, *arguments: str) -> list[str]:
         return [*self.base, *arguments]
 
-    def ask(self, *arguments: str) -> str:
-        """Give what a call prints; raise `UserError` with Compose's own words when it fails."""
+    def ask(self, *arguments: str, disturbed: bool = True) -> str:
+        """
+        Give what a call prints; raise `UserError` with Compose's own words when it fails.
+
+        Ctrl-C reaches every program at the terminal, also one that must come to its end.
+        """
         done = subprocess.run(
             self.command(*arguments),
             env=self.environment,
             capture_output=True,
             text=True,
             check=False,
+            start_new_session=not disturbed,
         )
         if done.returncode:
             raise _failed(arguments, done.stderr)

@@ -18,6 +18,7 @@ from local_airflow.generated_secrets import Secrets
 from local_airflow.mode import Part
 from local_airflow.settings import Settings
 from local_airflow.user_error import UserError
+from local_airflow.waiting import Waiting
 
 
 ONCE = ("secrets", "migrate", "ingestion")
@@ -74,7 +75,8 @@ class ContainerMode:
             ["docker", "image", "inspect", *images], capture_output=True, check=False
         )
         if inspected.returncode == 0:
-            self.compose.ask("build", "--quiet")
+            with Waiting("building the images"):
+                self.compose.ask("build", "--quiet")
         else:
             print("building the images; the first time takes some minutes", flush=True)
             if self.compose.show("build"):
@@ -131,7 +133,7 @@ class ContainerMode:
             self.beginning.wait()
         if not self.compose.containers():
             return False
-        self.compose.ask("down", "--remove-orphans")
+        self.compose.ask("down", "--remove-orphans", disturbed=False)
         return True
 
     def parts(self) -> list[Part]:

@@ -9,14 +9,19 @@ from typing import Any
 from urllib.parse import quote
 
 from local_airflow.endpoints import AirflowApi, AirflowApiError
+from local_airflow.terminal import painted
 from local_airflow.user_error import UserError
+from local_airflow.waiting import Waiting
 
 
 SECONDS_BETWEEN_LOOKS = 0.3
+SECONDS_BETWEEN_FURTHER_LOOKS = 2
 LOG_LINES = 15
 
 ENDED = frozenset({"success", "failed"})
 FAILED_TASK = frozenset({"failed", "upstream_failed"})
+AT_WORK = frozenset({"queued", "running", "deferred", "up_for_retry"})
+COLOURS = {"success": "green", "failed": "red", "upstream_failed": "red", "up_for_retry": "yellow"}
 
 
 @dataclass
@@ -57,6 +62,10 @@ class DagRun:
         self.data = self.api.get(self.path)
         self.tasks = self.api.get(f"{self.path}/taskInstances")["task_instances"]
 
+    def is_deferred(self) -> bool:
+        """Tell whether a task waits in the triggerer."""
+        return any(task["state"] == "deferred" for task in self.tasks)
+
     def failed_tasks(self) -> list[dict[str, Any]]:
         return [task for task in self.tasks if task["state"] in FAILED_TASK]
 
@@ -90,26 +99,47 @@ def follow(
     dag_run: DagRun,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    look_further: Callable[[DagRun], str] = lambda _: "",
 ) -> None:
-    """Print every change of every task until the dag_run has ended."""
-    started = clock()
+    """
+    Print every change of every task until the dag_run has ended.
+
+    `look_further` says what a deferred task waits for; it is asked only where somebody looks.
+    """
     seen: dict[tuple[str, int], str] = {}
-    while True:
-        dag_run.look()
-        for task in dag_run.tasks:
-            key, state = (task["task_id"], task["map_index"]), task["state"] or "waiting"
-            if seen.get(key) != state:
-                seen[key] = state
-                print(f"  {clock() - started:6.1f} s  {_task_name(task):<30} {state}", flush=True)
-        if dag_run.state in ENDED:
-            return
-        sleep(SECONDS_BETWEEN_LOOKS)
+    next_look = 0.0
+    with Waiting(dag_run.dag_id, clock=clock) as below:
+        while True:
+            dag_run.look()
+            for task in dag_run.tasks:
+                key, state = (task["task_id"], task["map_index"]), task["state"] or "waiting"
+                if seen.get(key) != state:
+                    seen[key] = state
+                    shown = painted(state, COLOURS.get(state, ""))
+                    below.say(f"  {below.seconds:6.1f} s  {_task_name(task):<30} {shown}")
+            below.what = _what_goes_on(dag_run)
+            if not dag_run.is_deferred():
+                below.detail = ""
+            elif below.is_drawn and below.seconds >= next_look:
+                below.detail = look_further(dag_run)
+                next_look = below.seconds + SECONDS_BETWEEN_FURTHER_LOOKS
+            if dag_run.state in ENDED:
+                return
+            sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _what_goes_on(dag_run: DagRun) -> str:
+    """Name the tasks that are at work; a deferred one waits in the triggerer, for dbt Cloud."""
+    working = [task for task in dag_run.tasks if task["state"] in AT_WORK]
+    names = [f"{_task_name(task)} {task['state']}" for task in working]
+    return ", ".join(names) or f"{dag_run.dag_id} {dag_run.state}"
 
 
 def print_failures(dag_run: DagRun) -> None:
     """Show the end of the log of every task that failed."""
     for task in dag_run.failed_tasks():
-        print(f"\n{_task_name(task)}: {task['state']}", file=sys.stderr)
+        state = painted(task["state"], COLOURS.get(task["state"], ""), sys.stderr)
+        print(f"\n{_task_name(task)}: {state}", file=sys.stderr)
         for line in dag_run.last_log_lines(task):
             print(f"  {line}", file=sys.stderr)
 

@@ -9,6 +9,7 @@ from local_airflow.mode import Mode
 from local_airflow.modes import current
 from local_airflow.settings import load_settings
 from local_airflow.user_error import UserError
+from local_airflow.waiting import Waiting
 
 
 DATABASES = ("airflow", "warehouse")
@@ -34,7 +35,8 @@ def restart(part: str) -> int:
             f"There are: {', '.join(sorted(names))}.",
             ("make restart S=scheduler",),
         )
-    mode.restart(part)
+    with Waiting(f"restarting {part}"):
+        mode.restart(part)
     print(f"{part}: restarted")
     return 0
 

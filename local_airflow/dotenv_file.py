@@ -64,6 +64,11 @@ def broken_lines(lines: Iterable[str], file: str) -> list[UserError]:
     return [entry for entry in _entries(lines, file) if isinstance(entry, UserError)]
 
 
+def whole_lines(lines: Iterable[str], file: str) -> dict[str, str]:
+    """Give the settings of every line that is not broken."""
+    return dict(entry for entry in _entries(lines, file) if not isinstance(entry, UserError))
+
+
 def _entries(lines: Iterable[str], file: str) -> Iterator[tuple[str, str] | UserError]:
     seen: set[str] = set()
     for number, line in enumerate(lines, start=1):

@@ -5,20 +5,23 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import tomllib
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from local_airflow.folders import LOCAL, ROOT
 from local_airflow.process_table import DROPPED
 from local_airflow.user_error import UserError
+from local_airflow.waiting import Waiting
 
 
 UV_VERSION = "0.13.9"
 TO_RUN = ("tools", "postgres", "local-dbt-cloud", "dbt", "training", "airflow")
 NEEDED_MEGABYTES = 1800
+# What uv says of its progress; the rest of what it says is a warning, an error, or a list.
+PROGRESS = ("Downloading", "Prepared", "Installed", "Bytecode")
 LOCK_OPTIONS = (
     *("--universal", "--generate-hashes", "--upgrade", "--no-header", "--quiet"),
     *("--no-emit-index-url", "--no-emit-find-links"),
@@ -67,8 +70,8 @@ def install_environments(environments: Iterable[Environment]) -> None:
     LOCAL.mkdir(exist_ok=True)
     check_space(LOCAL, NEEDED_MEGABYTES, "The environments need")
     uv = find_uv()
-    for each in missing:
-        _install(uv, each)
+    for number, each in enumerate(missing, start=1):
+        _install(uv, each, f"{number} of {len(missing)}")
 
 
 def check_space(folder: Path, megabytes: int, who_needs: str) -> None:
@@ -89,22 +92,36 @@ def _is_installed(environment: Environment) -> bool:
         return False
 
 
-def _install(uv: str, environment: Environment) -> None:
-    started = time.monotonic()
-    print(f"installing .local/{environment.name} …", end="", flush=True)
+def _install(uv: str, environment: Environment, which: str) -> None:
+    name = f".local/{environment.name}"
+    with Waiting(f"installing {name}, {which}") as line:
+        if line.is_drawn:
+            _fill(uv, environment, lambda said: setattr(line, "detail", said.partition(" in ")[0]))
+            line.tick(f"installed {name}")
+            return
+        print(f"installing {name} …", end="", flush=True)
+        try:
+            _fill(uv, environment, lambda _: None)
+        except UserError:
+            print()
+            raise
+        print(f" {line.seconds:.0f} s", flush=True)
+
+
+def _fill(uv: str, environment: Environment, tell: Callable[[str], None]) -> None:
     folder = environment.folder
     run_uv([uv, "venv", "--quiet", "--clear", "--python", environment.python, str(folder)])
     compiled = ["--compile-bytecode"] if environment.compiled else []
     run_uv(
         [
-            *(uv, "pip", "install", "--quiet", "--require-hashes", *compiled),
+            *(uv, "pip", "install", "--require-hashes", *compiled),
             *("--python", str(folder / "bin" / "python")),
             *("--requirements", str(environment.lock)),
-        ]
+        ],
+        tell,
     )
     # Written last: without it, an interrupted installation is begun again.
     (folder / "installed").write_text(environment.stamp())
-    print(f" {time.monotonic() - started:.0f} s", flush=True)
 
 
 def find_uv() -> str:
@@ -113,30 +130,37 @@ def find_uv() -> str:
     found = shutil.which("uv") or (str(own) if own.exists() else None)
     if found:
         return found
-    print("fetching uv with pip …", flush=True)
-    run_uv([sys.executable, "-m", "venv", "--clear", str(LOCAL / "uv")])
-    run_uv(
-        [
-            str(LOCAL / "uv" / "bin" / "python"),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            f"uv=={UV_VERSION}",
-        ]
-    )
+    with Waiting("fetching uv with pip") as line:
+        if not line.is_drawn:
+            print("fetching uv with pip …", flush=True)
+        run_uv([sys.executable, "-m", "venv", "--clear", str(LOCAL / "uv")])
+        pip = [str(LOCAL / "uv" / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        run_uv([*pip, f"uv=={UV_VERSION}"])
     return str(own)
 
 
-def run_uv(command: list[str]) -> None:
+def run_uv(command: list[str], tell: Callable[[str], None] = lambda _: None) -> None:
+    """Run uv or what fetches it; `tell` is told of its progress, and its errors are raised."""
     environment = {key: value for key, value in os.environ.items() if key not in DROPPED}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        print()
-        said = (done.stderr or done.stdout).strip().splitlines()[-12:]
+    said: deque[str] = deque(maxlen=12)
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        for line in process.stdout or ():
+            if line.startswith(PROGRESS):
+                tell(line.strip())
+            else:
+                said.append(line.rstrip())
+    if process.returncode:
         raise UserError(
             f"{Path(command[0]).name} could not install what is needed",
-            "\n  ".join(said) or f"It ended with {done.returncode} and said nothing.",
+            "\n  ".join(said).strip() or f"It ended with {process.returncode} and said nothing.",
             ("If the network or a proxy is the reason, put that right, then:   make up",),
         )
 
@@ -152,6 +176,7 @@ def lock() -> int:
     also = {"airflow": ["requirements.txt"], "celery": same, "dev": [*same, *airflow]}
     for group in pyproject["dependency-groups"]:
         source = [*also.get(group, []), "--group", f"pyproject.toml:{group}"]
-        run_uv([uv, "pip", "compile", *options, *source, "-o", f"requirements/{group}.lock"])
+        with Waiting(f"choosing versions for requirements/{group}.lock"):
+            run_uv([uv, "pip", "compile", *options, *source, "-o", f"requirements/{group}.lock"])
         print(f"wrote requirements/{group}.lock")
     return 0

@@ -11,6 +11,7 @@ from local_airflow.native_mode import NativeMode
 from local_airflow.settings import Settings
 from local_airflow.state_file import read_state, write_state
 from local_airflow.user_error import UserError
+from local_airflow.waiting import Waiting
 
 
 ONE_MACHINE = "docker-compose.yaml"
@@ -25,7 +26,8 @@ def choose(settings: Settings, executor: str = "", workers: int = 0) -> tuple[Mo
         before = _make(settings, last)
         if before.is_running():
             print(f"stopping what runs with MODE={before.name}")
-            before.stop()
+            with Waiting("stopping"):
+                before.stop()
     chosen = {"mode": name, "executor": executor, "workers": workers}
     _memory().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_state(_memory(), chosen)

@@ -19,6 +19,7 @@ from local_airflow.stack_processes import end_all, marked, supervisor_pid
 from local_airflow.state_file import read_state
 from local_airflow.supervisor import open_log
 from local_airflow.user_error import UserError
+from local_airflow.waiting import Waiting
 
 
 # Two databases with their write-ahead logs, a month of flights, and the logs of some days.
@@ -45,7 +46,8 @@ class NativeMode:
     def make_way(self) -> None:
         if marked(self.settings):
             print("already running; starting again with .env as it is now")
-            end_all(self.settings)
+            with Waiting("stopping what runs"):
+                end_all(self.settings)
 
     def own_ports(self) -> frozenset[int]:
         return frozenset()
@@ -53,6 +55,8 @@ class NativeMode:
     def start(self) -> None:
         self.settings.folders.create()
         (self.settings.folders.logs / "tasks").mkdir(exist_ok=True)
+        # Until the supervisor is up, the last start's word would be taken for this one's.
+        (self.settings.folders.processes / "prepared").unlink(missing_ok=True)
         with open_log(self.settings, "supervisor") as log:
             subprocess.Popen(
                 [sys.executable, "-m", "local_airflow", "supervise"],

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from local_airflow.dag_run import DagRun
 from local_airflow.dbt_cloud_api import DbtCloudApi
+from local_airflow.terminal import painted
 
 
 SUCCESS = 10
@@ -81,23 +82,24 @@ class Proof:
         yield f"  its results       {counts or 'none'}"
         yield ""
         for check in self.checks():
-            yield f"  {'✓' if check.holds else '✗'} {check.statement}"
+            sign = painted("✓", "green") if check.holds else painted("✗", "red")
+            yield f"  {sign} {check.statement}"
 
 
 def gather(dag_run: DagRun, dbt_cloud: DbtCloudApi) -> list[Proof]:
     """Collect a proof for every dbt Cloud run that a task of the dag_run started."""
     summaries = {
         value["dbt_cloud_run_id"]: value
-        for value in _xcoms(dag_run, "return_value")
+        for value in xcoms(dag_run, "return_value")
         if isinstance(value, dict) and "dbt_cloud_run_id" in value
     }
     return [
         Proof(dag_run, _ask(dbt_cloud, run_id), summaries.get(run_id))
-        for run_id in _xcoms(dag_run, "job_run_id")
+        for run_id in xcoms(dag_run, "job_run_id")
     ]
 
 
-def _xcoms(dag_run: DagRun, key: str) -> list[Any]:
+def xcoms(dag_run: DagRun, key: str) -> list[Any]:
     entries = dag_run.api.get(f"{dag_run.path}/taskInstances/~/xcomEntries", xcom_key=key)
     return [
         dag_run.api.get(

@@ -10,9 +10,11 @@ from local_airflow.endpoints import AirflowApi
 from local_airflow.mode import Mode
 from local_airflow.trust import tls_context
 from local_airflow.user_error import UserError
+from local_airflow.waiting import Waiting
 
 
 SECONDS = 300
+SECONDS_BETWEEN_LOOKS = 1.5
 SAMPLE_DAG = "dbt_cloud_job"
 CONNECTION = "dbt_cloud_default"
 COMPONENTS = ("scheduler", "dag_processor", "triggerer")
@@ -22,10 +24,14 @@ Fact = tuple[str, str, Callable[[], bool]]
 
 def wait_until_ready(mode: Mode) -> None:
     """Print a line for each fact as it becomes true; raise `UserError` for one that does not."""
-    started = time.monotonic()
-    for what, guilty, fact in facts(mode, datetime.now(UTC)):
-        _wait_for(mode, what, guilty, fact, started + SECONDS)
-        print(f"  {time.monotonic() - started:5.1f} s  {what}", flush=True)
+    deadline = time.monotonic() + SECONDS
+    since = datetime.now(UTC)
+    with Waiting("everything") as line:
+        for what, guilty, fact in facts(mode, since):
+            line.what = what
+            _wait_for(mode, line, guilty, fact, deadline)
+            line.detail = ""
+            line.tick(what)
 
 
 def facts(mode: Mode, since: datetime) -> list[Fact]:
@@ -62,9 +68,10 @@ def facts(mode: Mode, since: datetime) -> list[Fact]:
 
 
 def _wait_for(
-    mode: Mode, what: str, guilty: str, fact: Callable[[], bool], deadline: float
+    mode: Mode, line: Waiting, guilty: str, fact: Callable[[], bool], deadline: float
 ) -> None:
     why = "It has not answered yet."
+    next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS
     while True:
         try:
             if fact():
@@ -78,10 +85,14 @@ def _wait_for(
             unhealthy = [part.name for part in mode.parts() if not part.is_healthy]
             guilty = guilty if guilty in unhealthy or not unhealthy else unhealthy[0]
             raise UserError(
-                f"{what} is not ready after {SECONDS} seconds",
+                f"{line.what} is not ready after {SECONDS} seconds",
                 f"{why}\n{mode.last_lines(guilty)}",
                 (f"make logs S={guilty}",),
             )
+        if line.is_drawn and time.monotonic() > next_look:
+            # In containers, that is two calls of docker: not more often than a person reads.
+            line.detail = ", ".join(part.name for part in mode.parts() if not part.is_healthy)
+            next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS
         time.sleep(0.15)
 
 

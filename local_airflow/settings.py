@@ -85,7 +85,10 @@ def load_settings(secrets: Callable[[Path], Secrets] = read_secrets) -> Settings
 
     Secrets that are missing are made, unless `secrets` is `peek_secrets`.
     """
-    dotenv = read_dotenv(dotenv_path())
+    return make_settings(read_dotenv(dotenv_path()), secrets)
+
+
+def make_settings(dotenv: Mapping[str, str], secrets: Callable[[Path], Secrets]) -> Settings:
     known = {key: dotenv.get(key) or default for key, default in KNOWN.items()}
     check_mode(known["MODE"])
     folders = state_folders()

@@ -12,7 +12,6 @@ Keep the data of the stack under a name, and bring them back.
 import json
 import re
 import shutil
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from local_airflow.mode import Mode
 from local_airflow.modes import current
 from local_airflow.settings import load_settings
 from local_airflow.user_error import UserError
+from local_airflow.waiting import Waiting
 
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -41,22 +41,28 @@ def take(name: str) -> int:
             f"It is in {shown(folder)}.",
             ("Choose another name", f"or delete it:   rm -r {shown(folder)}"),
         )
-    started = time.monotonic()
-    unfinished = folder.with_name(f".{name}")
+    with Waiting(f"keeping the data as {name}") as line:
+        _keep(mode, folder, lambda what: setattr(line, "detail", what))
+    size = sum(file.stat().st_size for file in folder.iterdir()) / 1024**2
+    print(f"{shown(folder)}: {size:.1f} MB in {line.seconds:.1f} s")
+    return 0
+
+
+def _keep(mode: Mode, folder: Path, tell: Callable[[str], None]) -> None:
+    unfinished = folder.with_name(f".{folder.name}")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700, parents=True)
     for database in DATABASES:
+        tell(f"database {database}")
         mode.dump_database(database, unfinished / f"{database}.dump")
     if mode.settings.is_local:
+        tell("the local dbt Cloud's runs")
         mode.archive_state(unfinished / "dbt_cloud.tar")
     (unfinished / "fernet_key").touch(mode=0o600)
     (unfinished / "fernet_key").write_text(mode.settings.secrets.fernet_key, encoding="ascii")
     about = {"mode": mode.name, "taken_at": datetime.now(UTC).isoformat(timespec="seconds")}
     (unfinished / "about.json").write_text(json.dumps(about), encoding="utf-8")
     unfinished.rename(folder)
-    size = sum(file.stat().st_size for file in folder.iterdir()) / 1024**2
-    print(f"{shown(folder)}: {size:.1f} MB in {time.monotonic() - started:.1f} s")
-    return 0
 
 
 def bring_back(name: str, start: Callable[[], int]) -> int:
@@ -73,7 +79,8 @@ def bring_back(name: str, start: Callable[[], int]) -> int:
     if input(f"Replace {mode.describe_data()}? Type yes: ") != "yes":
         print("nothing was changed")
         return 1
-    mode.bring_back(folder)
+    with Waiting(f"bringing {name} back"):
+        mode.bring_back(folder)
     return start()
 
 

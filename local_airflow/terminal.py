@@ -1,17 +1,46 @@
 """Is somebody looking, or does a program read? Colours and tables are for people only."""
 
 import os
+import shutil
 import sys
+import textwrap
 from importlib.util import find_spec
 from typing import TextIO
 
 from local_airflow.user_error import UserError
 
 
+# By name, never by value: a terminal shows each so that it can be read on its own background.
+COLOURS = {"red": 31, "green": 32, "yellow": 33}
+
+
 def is_looked_at(stream: TextIO | None = None) -> bool:
     """Tell whether a person sees this stream in a terminal that can do more than plain text."""
     stream = stream or sys.stdout
     return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def painted(text: str, colour: str, stream: TextIO | None = None) -> str:
+    """Colour a word where somebody looks who has nothing against it (https://no-color.org)."""
+    if colour not in COLOURS or os.environ.get("NO_COLOR") or not is_looked_at(stream):
+        return text
+    return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m"
+
+
+def fitted(line: str, indent: int) -> str:
+    """Break a line between words where a terminal would break it within one; never an address."""
+    columns = shutil.get_terminal_size().columns
+    if not is_looked_at() or len(line) <= columns or "://" in line:
+        return line
+    return textwrap.fill(
+        line,
+        columns,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+        replace_whitespace=False,
+    )
 
 
 def has_tables() -> bool:

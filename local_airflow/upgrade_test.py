@@ -15,6 +15,7 @@ from pathlib import Path
 from local_airflow.folders import LOCAL, ROOT, shown
 from local_airflow.install import find_uv
 from local_airflow.user_error import UserError
+from local_airflow.waiting import Waiting
 
 
 VERSION = re.compile(r"\d+\.\d+\.\d+\w*")
@@ -33,7 +34,8 @@ def run(version: str) -> int:
         )
     folder = LOCAL / "upgrade-test" / version
     folder.mkdir(parents=True, exist_ok=True)
-    lock = _resolve(version, folder)
+    with Waiting(f"resolving what Airflow {version} needs"):
+        lock = _resolve(version, folder)
     print("\npackages that change")
     print("\n".join(changes(_pins(ROOT / "requirements" / "airflow.lock"), _pins(lock))))
     print("\nruff's rules for Airflow", flush=True)
@@ -86,21 +88,11 @@ def _resolve(version: str, folder: Path) -> Path:
 
 def _import_dags(folder: Path, lock: Path) -> int:
     uv, python = find_uv(), folder / "environment" / "bin" / "python"
-    _tell([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(python.parents[1])])
-    _tell(
-        [
-            uv,
-            "pip",
-            "install",
-            "--quiet",
-            "--compile-bytecode",
-            "--python",
-            str(python),
-            "--requirements",
-            str(lock),
-            "pytest",
-        ]
-    )
+    with Waiting(f"installing {shown(folder)}"):
+        made = [uv, "venv", "--quiet", "--clear", "--python", sys.executable]
+        _tell([*made, str(python.parents[1])])
+        install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
+        _tell([*install, "--requirements", str(lock), "pytest"])
     test = str(ROOT / ".astro" / "test_dag_integrity_default.py")
     with tempfile.TemporaryDirectory() as home:
         environment = {key: value for key, value in os.environ.items() if key[:7] != "AIRFLOW"}

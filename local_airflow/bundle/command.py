@@ -14,6 +14,7 @@ from local_airflow.mode import Mode
 from local_airflow.modes import current
 from local_airflow.settings import load_settings
 from local_airflow.user_error import UserError
+from local_airflow.waiting import Waiting
 
 
 README = """\
@@ -32,8 +33,10 @@ def bundle() -> int:
     mode = _mode()
     masker = Masker.of(find_known(mode.settings.secrets if mode else None))
     texts = {"README.txt": README}
-    for name, make in parts(mode):
-        texts[name] = masker.mask(read_part(make))
+    with Waiting("collecting") as line:
+        for name, make in parts(mode):
+            line.detail = name
+            texts[name] = masker.mask(read_part(make))
     content = _zip(texts)
     leaking = [name for name, text in texts.items() if masker.leaks(text) or masker.leaks(name)]
     if leaking:

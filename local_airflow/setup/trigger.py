@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from local_airflow.dbt_cloud_api import DbtCloudApi, DbtCloudSilentError
+from local_airflow.run_progress import describe_run
 from local_airflow.setup.account import ChosenJob
 from local_airflow.user_error import UserError
+from local_airflow.waiting import Waiting
 
 
 SECONDS_BETWEEN_LOOKS = 2
@@ -36,12 +38,14 @@ def trigger_and_follow(
     run = _trigger(api, chosen)
     write(f"run {run['id']}: {run['href']}")
     status = ""
-    while not run["is_complete"]:
-        sleep(SECONDS_BETWEEN_LOOKS)
-        run = api.run(run["id"])
-        if run["status_humanized"] != status:
-            status = run["status_humanized"]
-            write(f"  {status}")
+    with Waiting(f"run {run['id']}") as below:
+        while not run["is_complete"]:
+            sleep(SECONDS_BETWEEN_LOOKS)
+            run = api.run(run["id"])
+            below.detail = describe_run(run)
+            if run["status_humanized"] != status:
+                status = run["status_humanized"]
+                below.say(f"  {status}")
     if run["status_message"]:
         write(f"  {run['status_message']}")
     return 0 if run["status"] == SUCCESS else 1

@@ -14,9 +14,9 @@ def show(status: Status) -> None:
     console.print(_parts(status))
     console.print()
     for what, value in rows(status):
-        name = Text(f"{what:<12}", style="bold" if what.strip() == what else "")
+        name = Text(f"{what:<12} ", style="bold" if what.strip() == what else "")
         # The terminal breaks a long address itself: one that was cut here could not be clicked.
-        console.print(name.append_text(_value(what, value, status)), soft_wrap=True)
+        console.print(Text.assemble(name, _value(what, value, status)), soft_wrap=True)
 
 
 def _parts(status: Status) -> Table:

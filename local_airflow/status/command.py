@@ -13,6 +13,7 @@ from local_airflow.status import views
 from local_airflow.status.facts import Status, gather
 from local_airflow.terminal import check_format, has_tables, is_looked_at
 from local_airflow.user_error import UserError
+from local_airflow.waiting import Waiting
 
 
 NOT_RUNNING = 3
@@ -77,13 +78,19 @@ def _job_page(mode: Mode) -> str:
 
 def wait(seconds: int) -> int:
     """Wait until everything is ready, also when somebody else starts it; for scripts."""
-    deadline = time.monotonic() + seconds
+    with Waiting("looking") as line:
+        _wait(seconds, line)
+    print("ready")
+    return 0
+
+
+def _wait(seconds: int, line: Waiting) -> None:
     while True:
         missing, why = _first_missing(current(load_settings()))
         if not missing:
-            print("ready")
-            return 0
-        if time.monotonic() > deadline:
+            return
+        line.what = missing
+        if line.seconds > seconds:
             raise UserError(
                 f"not ready after {seconds} s: {missing}",
                 why,
