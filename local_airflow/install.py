@@ -21,7 +21,7 @@ UV_VERSION = "0.13.9"
 TO_RUN = ("tools", "postgres", "local-dbt-cloud", "dbt", "training", "airflow")
 NEEDED_MEGABYTES = 1800
 # What uv says of its progress; the rest of what it says is a warning, an error, or a list.
-PROGRESS = ("Downloading", "Prepared", "Installed", "Bytecode")
+PROGRESS = ("Using Python", "Resolved", "Downloading", "Prepared", "Installed", "Bytecode")
 LOCK_OPTIONS = (
     *("--universal", "--generate-hashes", "--upgrade", "--no-header", "--quiet"),
     *("--no-emit-index-url", "--no-emit-find-links"),

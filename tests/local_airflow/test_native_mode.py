@@ -1,6 +1,7 @@
 """The real commands, once: a second stack beside whatever else runs on this machine."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ from local_airflow.install import check_space
 from local_airflow.native_mode import NEEDED_MEGABYTES
 from local_airflow.user_error import UserError
 from tests.local_airflow.native_stack import Stack
+from tests.local_airflow.terminal import read_all, seen, start
 
 
 @pytest.fixture
@@ -45,10 +47,34 @@ def test_up_survives_a_kill_and_down_leaves_nothing(stack):
     while (row := stack.scheduler()) is None or row[2] == killed:
         assert time.monotonic() < deadline, "the scheduler did not come back"
 
+    # Whatever somebody has done to .env meanwhile.
+    stack.write("export A=1")
     down = stack.make("down")
     assert (down.returncode, down.stdout) == (0, "stopped\n")
+    (warning,) = down.stderr.splitlines()
+    assert re.fullmatch(
+        r"warning: \.env, line \d cannot be read: .*; stopping all the same", warning
+    )
     assert stack.processes() == {}
+    stack.write()
     assert stack.make("status").returncode == 3
+
+
+def test_interrupted_start_leaves_nothing(stack):
+    """In a terminal `up` shows what it waits for; Ctrl-C, also an impatient one, ends it all."""
+    up = start(stack, "up")
+    up.expect("✓.* s  PostgreSQL, with January in the warehouse")
+    up.expect(r"[0-9] s  the local dbt Cloud …")
+    assert stack.processes()
+    up.sendintr()
+    up.expect("stopping what was started …")
+    up.sendintr()
+    shown = read_all(up)
+
+    assert up.exitstatus == 130
+    assert seen(shown)[-2:] == ["interrupted", ""]
+    assert "Traceback" not in shown
+    assert stack.processes() == {}
 
 
 def test_taken_port_is_named_and_nothing_is_started(stack):
