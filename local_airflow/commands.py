@@ -127,7 +127,11 @@ def run(dag_id: str) -> int:
     dag_run = trigger(api, dag_id)
     print(f"{dag_id}: {dag_run.url}")
     dbt_cloud = _dbt_cloud_api(settings)
-    follow(dag_run, look_further=lambda dag_run: describe_runs(dag_run, dbt_cloud))
+    try:
+        follow(dag_run, look_further=lambda dag_run: describe_runs(dag_run, dbt_cloud))
+    except KeyboardInterrupt:
+        print(f"\nIt goes on without you:   {dag_run.url}")
+        raise
     proofs = gather(dag_run, dbt_cloud)
     for proof in proofs:
         print("\nproof")
