@@ -44,6 +44,12 @@ def find_engine() -> Engine:
     return Engine(engine, "")
 
 
+def find_data_folder() -> Path | None:
+    """Name the folder of the engine's images and volumes; it may be on another machine."""
+    folder = _ask("docker", "info", "--format", "{{.DockerRootDir}}")
+    return Path(folder) if folder else None
+
+
 def _ask(*command: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)

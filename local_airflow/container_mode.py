@@ -6,14 +6,15 @@ import tarfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from local_airflow import container_snapshots
+from local_airflow import container_snapshots, log_files
 from local_airflow.compose import Compose, project_folder, service_of, terminal
-from local_airflow.folders import ROOT, StateFolders
+from local_airflow.folders import ROOT
 from local_airflow.generated_secrets import Secrets
 from local_airflow.mode import Part
 from local_airflow.settings import Settings
@@ -24,6 +25,7 @@ from local_airflow.waiting import Waiting
 ONCE = ("secrets", "migrate", "ingestion")
 SECONDS_BETWEEN_LOOKS = 1.5
 HOPELESS = 10
+KEPT_LINES = "2000"
 
 
 class ContainerMode:
@@ -34,7 +36,7 @@ class ContainerMode:
         self, settings: Settings, files: Sequence[str], process_env: Mapping[str, str]
     ) -> None:
         self.described = settings
-        self.folders = StateFolders(settings.state / "containers")
+        self.folders = settings.folders.containers
         self.compose = Compose(settings, files, process_env)
         self.beginning: subprocess.Popen[bytes] | None = None
         self.looked_at = 0.0
@@ -133,8 +135,16 @@ class ContainerMode:
             self.beginning.wait()
         if not self.compose.containers():
             return False
+        # Above all those of a start that failed: `down` removes them.
+        self.keep_logs()
         self.compose.ask("down", "--remove-orphans", disturbed=False)
         return True
+
+    def keep_logs(self) -> None:
+        with suppress(UserError):
+            said = self.compose.ask("logs", "--no-color", "--tail", KEPT_LINES, disturbed=False)
+            self.folders.create()
+            log_files.keep(self.folders.logs, said.splitlines())
 
     def parts(self) -> list[Part]:
         containers = [each for each in self.compose.containers() if not _has_done_its_work(each)]
@@ -202,6 +212,9 @@ class ContainerMode:
                 f"There are: {', '.join(services)}.",
                 ("make logs S=scheduler",),
             )
+        if not self.compose.containers():
+            print("nothing is running; this is how the logs ended", flush=True)
+            return log_files.show(self.folders.logs, part, lines, following=False)
         follow = ["--follow"] if following else []
         return self.compose.show("logs", "--tail", str(lines), *follow, *([part] if part else []))
 
@@ -253,10 +266,11 @@ def _part(container: Mapping[str, Any], *, numbered: bool) -> Part:
     number = name.rpartition("-")[2]
     return Part(
         f"{service_of(container)}-{number}" if numbered else service_of(container),
-        health or state["Status"],
+        # A paused container is called healthy as long as it is not asked.
+        health if health and state["Status"] == "running" else state["Status"],
         name,
         container["RestartCount"],
-        state["Running"] and health in {"", "healthy"},
+        state["Status"] == "running" and health in {"", "healthy"},
     )
 
 

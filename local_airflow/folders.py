@@ -43,6 +43,11 @@ class StateFolders:
     def secrets(self) -> Path:
         return self.root / "secrets"
 
+    @property
+    def containers(self) -> "StateFolders":
+        """What this machine keeps of the stack in containers, whose data are in volumes."""
+        return StateFolders(self.root / "containers")
+
     def create(self) -> None:
         """Make the folders; only their owner may look into them."""
         for folder in (self.airflow_home, self.dbt_cloud, self.tls, self.logs, self.processes):

@@ -67,6 +67,9 @@ class Mode(Protocol):
 
     def last_lines(self, part: str, count: int = 12) -> str: ...
 
+    def keep_logs(self) -> None:
+        """Bring the end of every log into the folder of logs, where it is not there already."""
+
     def logs(self, part: str | None, lines: int, *, following: bool) -> int: ...
 
     def restart(self, part: str) -> None:

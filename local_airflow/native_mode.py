@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from local_airflow import native_snapshots, postgres
+from local_airflow import log_files, native_snapshots, postgres
 from local_airflow.folders import ROOT
 from local_airflow.install import TO_RUN, check_space, install
 from local_airflow.mode import Part
@@ -117,27 +117,13 @@ class NativeMode:
             )
 
     def last_lines(self, part: str, count: int = 12) -> str:
-        file = self.settings.folders.logs / f"{part}.log"
-        if not file.exists():
-            return "  (it wrote no log)"
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
-        return "\n".join(f"  {line}" for line in lines)
+        return log_files.last_lines(self.settings.folders.logs, part, count)
+
+    def keep_logs(self) -> None:
+        """Nothing to do: processes write theirs there themselves."""
 
     def logs(self, part: str | None, lines: int, *, following: bool) -> int:
-        files = sorted(self.settings.folders.logs.glob("*.log"))
-        names = [file.stem for file in files]
-        if part and part not in names:
-            raise UserError(
-                f"there is no log of {part}",
-                f"There are logs of: {', '.join(names) or 'nothing yet'}.",
-                ("make logs S=scheduler",),
-            )
-        chosen = [str(file) for file in files if part in {None, file.stem}]
-        if not chosen:
-            print("there is no log yet; to start:   make up")
-            return 0
-        tail = ["tail", f"--lines={lines}", *(["--follow=name"] if following else []), *chosen]
-        return subprocess.run(tail, check=False).returncode
+        return log_files.show(self.settings.folders.logs, part, lines, following=following)
 
     def restart(self, part: str) -> None:
         """Return when another process has taken the part; raise `UserError` when none does."""

@@ -91,9 +91,15 @@ def _wait_for(
             )
         if line.is_drawn and time.monotonic() > next_look:
             # In containers, that is two calls of docker: not more often than a person reads.
-            line.detail = ", ".join(part.name for part in mode.parts() if not part.is_healthy)
+            line.detail = _what_is_at_work(mode)
             next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS
         time.sleep(0.15)
+
+
+def _what_is_at_work(mode: Mode) -> str:
+    """Name the parts that were started and are not well yet; others wait for them."""
+    started = [part for part in mode.parts() if part.state != "created"]
+    return ", ".join(part.name for part in started if not part.is_healthy)
 
 
 def components_healthy(api: AirflowApi, since: datetime | None = None) -> bool:

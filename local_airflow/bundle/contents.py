@@ -43,14 +43,15 @@ def parts(mode: Mode | None) -> Iterator[Part]:
     yield "process_environment.txt", _process_environment
     yield "repository.txt", _repository
     yield "dbt_cloud_jobs.yml", lambda: (ROOT / "dbt_cloud_jobs.yml").read_text(encoding="utf-8")
-    # By their files, so that they are there also when .env is broken; containers keep theirs.
-    files = {file.stem: file for file in sorted(state_folders().logs.glob("*.log"))}
-    for name, file in files.items():
-        yield f"logs/{name}.log", partial(_end_of, file)
+    # By their files, so that they are there also when .env is broken.
+    state = state_folders()
+    if mode is not None:
+        mode.keep_logs()
+    for name, folders in (("logs", state), ("logs/containers", state.containers)):
+        for file in sorted(folders.logs.glob("*.log")):
+            yield f"{name}/{file.name}", partial(_end_of, file)
     if mode is None:
         return
-    for name in (part.name for part in mode.parts() if part.name not in files):
-        yield f"logs/{name}.log", partial(mode.last_lines, name, LOG_LINES)
     if mode.is_running():
         yield "status.json", lambda: _json(gather(mode).as_json() | {"airflow_password": MASK})
         yield from _airflow_parts(mode)

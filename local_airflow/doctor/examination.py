@@ -6,6 +6,7 @@ from contextlib import suppress
 from local_airflow.doctor import dbt_cloud, machine, pins, repository, settings_file, stack
 from local_airflow.findings import Area, Finding, error, from_user_error
 from local_airflow.generated_secrets import peek_secrets
+from local_airflow.mode import Mode
 from local_airflow.modes import current, foresee
 from local_airflow.settings import Settings, load_settings
 from local_airflow.user_error import UserError
@@ -24,7 +25,7 @@ def examine() -> list[Area]:
     chosen = (lambda: (mode.name, "as it was started")) if running else (lambda: foresee(settings))
     return [
         Area("This machine", _safely("machine", lambda: _machine(settings, chosen, running))),
-        Area("Files", _safely("files", lambda: _files(settings))),
+        Area("Files", _safely("files", lambda: _files(settings, mode))),
         Area("Stack", _safely("stack", lambda: stack.examine(mode))),
         *dbt_cloud.areas(mode, here, in_airflow),
     ]
@@ -36,8 +37,11 @@ def _machine(
     return machine.examine(settings, chosen, running=running)
 
 
-def _files(settings: Settings | None) -> list[Finding]:
-    return [*settings_file.examine(), *repository.examine(settings), *pins.examine()]
+def _files(settings: Settings | None, mode: Mode | None = None) -> list[Finding]:
+    found = [*settings_file.examine(), *repository.examine(settings)]
+    if mode is not None and mode.name == "docker":
+        return [*found, *pins.examine_images(mode)]
+    return [*found, *pins.examine()]
 
 
 def _without_settings(wrong: UserError) -> list[Area]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from local_airflow.compose import find_data_folder
 from local_airflow.findings import Finding, error, from_user_error, ok, warning
 from local_airflow.folders import LOCAL, ROOT
 from local_airflow.install import NEEDED_MEGABYTES, TO_RUN, is_installed
@@ -20,6 +21,8 @@ from local_airflow.user_error import UserError
 
 # What the stack was measured to take (docs/decisions/0003) plus what one dbt command needs.
 NEEDED_MEMORY = {"native": 1300, "docker": 2600}
+# Three images, their base images, and what the builder keeps.
+NEEDED_FOR_IMAGES = 4000
 DAY = 86400
 MEBIBYTE = 1024**2
 
@@ -35,7 +38,8 @@ def examine(
         found.append(ok("mode", f"{name}, {why}"))
     except UserError as wrong:
         found.append(from_user_error("mode", wrong))
-    found += [_memory(name, running=running), _disk(), _clock()]
+    disk = _disk_of_docker(running=running) if name == "docker" else _disk()
+    found += [_memory(name, running=running), disk, _clock()]
     if settings is not None:
         found += _ports(settings, running=running)
     return found
@@ -132,6 +136,24 @@ def _disk() -> Finding:
         f"only {free} MB free",
         f"{'Data and logs' if installed else 'The environments'} below .local/ need {needed} MB.",
         "What takes the room:   du --max-depth=2 --human-readable .local",
+    )
+
+
+def _disk_of_docker(*, running: bool) -> Finding:
+    """Look at the disk of the engine, which may be one of another machine."""
+    place = find_data_folder()
+    if place is None or not place.exists():
+        return ok("disk", "Docker keeps its own; to see what it takes:   docker system df")
+    free = shutil.disk_usage(place).free // MEBIBYTE
+    needed = 500 if running else NEEDED_FOR_IMAGES
+    if free >= needed:
+        return ok("disk", f"{free:,} MB free in {place}")
+    return warning(
+        "disk",
+        f"only {free} MB free in {place}",
+        f"Images and volumes need about {needed} MB, the first time.",
+        "What takes the room:   docker system df",
+        "To remove what nothing uses:   docker builder prune",
     )
 
 

@@ -1,17 +1,22 @@
-"""Is what is installed below .local/ what the lock files say?"""
+"""Is what is installed, below .local/ or in the images, what the lock files say?"""
 
 import re
 import sys
 from importlib.metadata import distributions
 from pathlib import Path
 
+from local_airflow.endpoints import AirflowApi
 from local_airflow.findings import Finding, ok, skipped, warning
 from local_airflow.folders import LOCAL, ROOT
 from local_airflow.install import is_installed
+from local_airflow.mode import Mode
+from local_airflow.user_error import UserError
 
 
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(?P<version>[^\s;\\]+)", re.MULTILINE)
+REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SHOWN = 3
+SECONDS = 10
 
 
 def examine() -> list[Finding]:
@@ -21,6 +26,45 @@ def examine() -> list[Finding]:
         return [skipped("installed", "nothing yet: make up installs it")]
     wrong = [finding for name in there for finding in _compare(name)]
     return wrong or [ok("installed", f"{', '.join(there)}: as locked")]
+
+
+def examine_images(mode: Mode) -> list[Finding]:
+    """Compare what Airflow in the image says of itself with what requirements.txt is locked to."""
+    if not mode.is_running():
+        return [skipped("installed", "in the images, which make up builds")]
+    settings = mode.settings
+    api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=SECONDS)
+    try:
+        providers = api.get("/api/v2/providers", limit=200)["providers"]
+        there = {_normal(each["package_name"]): str(each["version"]) for each in providers}
+        there["apache-airflow"] = api.get_public("/api/v2/version")["version"]
+    except UserError as silent:
+        return [skipped("installed", f"not known: {silent.problem}")]
+    locked = locked_versions("airflow")
+    wanted = [name for name in _named(ROOT / "requirements.txt") if name in there]
+    different = [
+        f"{name} {there[name]} (locked: {' or '.join(sorted(locked[name]))})"
+        for name in wanted
+        if there[name] not in locked[name]
+    ]
+    if not different:
+        return [
+            ok("installed", f"in the image: Airflow and {len(wanted) - 1} providers, as locked")
+        ]
+    return [
+        warning(
+            "installed",
+            f"the image has {', '.join(different[:SHOWN])}",
+            "It was built from other lock files than those that are here now.",
+            "make up",
+        )
+    ]
+
+
+def _named(requirements: Path) -> list[str]:
+    """Name the packages that a file of requirements asks for."""
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    return [_normal(found[0]) for line in lines if (found := REQUIREMENT.match(line))]
 
 
 def _compare(name: str) -> list[Finding]:

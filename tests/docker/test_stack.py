@@ -306,11 +306,17 @@ class TestStopAndStart:
         """After `make down` nothing runs; plain `docker compose up --wait` finds all as it was."""
         password = stack.password()
         before = stack.api().get("/api/v2/dags/dbt_cloud_job/dagRuns")["total_entries"]
+        # Whatever somebody has done to .env meanwhile; Compose could not read it either.
+        stack.write_settings("export A=1", "B='", AIRFLOW_PORT="http")
         down = stack.make("down")
+        stack.write_settings()
         assert (down.returncode, down.stdout) == (0, "stopped\n")
+        assert "line 5 cannot be read" in down.stderr
+        assert "stopping all the same" in down.stderr
         label = {"label": f"com.docker.compose.project={stack.project}"}
         assert engine.containers.list(all=True, filters=label) == []
         assert stack.make("status").returncode == 3
+        assert "Database migration done!" in stack.make("logs", "--service", "migrate").stdout
 
         plain = stack.compose("up", "--wait", "--quiet-pull")
 
@@ -397,6 +403,8 @@ class TestRefusals:
         assert "\x1b" not in up.stderr
         assert "Traceback" not in up.stderr.partition("The end of its log")[0]
         assert clone.make("status").returncode == 3
+        # The command that it names, although the container is gone.
+        assert "no.such.thing" in clone.make("logs", "--service", "migrate").stdout
 
     def test_two_clones_side_by_side(self, engine, stack, make_clone):
         """A second clone has containers and volumes of its own while the first runs."""
