@@ -129,6 +129,11 @@ def knows(api, path):
     return True
 
 
+def health(container):
+    container.reload()
+    return container.attrs["State"].get("Health", {}).get("Status")
+
+
 def wait_until(fact, seconds, what):
     """Give the first answer of `fact` that is true; fail with `what` when there is none in time."""
     deadline = time.monotonic() + seconds

@@ -8,7 +8,7 @@ import docker
 import pytest
 import trustme
 
-from tests.docker.clone import ROOT, SOMEBODY, free_port, knows, wait_until
+from tests.docker.clone import ROOT, SOMEBODY, free_port, health, knows, wait_until
 
 
 RUNNING = {"api-server", "scheduler", "dag-processor", "triggerer", "local-dbt-cloud", "postgres"}
@@ -51,11 +51,6 @@ print("trusted")
 def signal(container, name):
     done = container.exec_run(["bash", "-c", SIGNAL.format(name)])
     assert done.exit_code == 0, done.output
-
-
-def health(container):
-    container.reload()
-    return container.attrs["State"].get("Health", {}).get("Status")
 
 
 class TestUp:

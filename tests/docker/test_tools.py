@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.docker.clone import PYTHON
+from tests.docker.clone import PYTHON, health, wait_until
 
 
 PARTS = {"api-server", "scheduler", "dag-processor", "triggerer", "local-dbt-cloud", "postgres"}
@@ -17,12 +17,15 @@ JOB_PAGE = "/deploy/70403103900001/projects/70403103900011/jobs/70403103900101"
 @pytest.fixture
 def paused(containers):
     """The triggerer, which does nothing meanwhile; afterwards it goes on."""
-    containers["triggerer"].pause()
-    yield containers["triggerer"]
-    containers["triggerer"].unpause()
+    triggerer = containers["triggerer"]
+    triggerer.pause()
+    yield triggerer
+    triggerer.unpause()
+    wait_until(lambda: health(triggerer) == "healthy", 60, "the triggerer's recovery")
 
 
-def secrets_of(stack):
+@pytest.fixture(scope="module")
+def secrets(stack):
     """Every secret of the clone, as the volume has it."""
     folder = stack.home / "secrets-of-the-tools"
     archive = stack.compose("cp", "secrets:/run/secrets/clone", str(folder))
@@ -122,7 +125,7 @@ class TestOpen:
 
 
 class TestBundle:
-    def test_has_the_logs_and_no_secret(self, stack):
+    def test_has_the_logs_and_no_secret(self, stack, secrets):
         """The logs of all services are in it, also of those that have ended; no secret is."""
         done = stack.make("bundle")
         file = stack.folder / re.search(r"wrote (\S+\.zip)", done.stdout)[1]
@@ -131,7 +134,7 @@ class TestBundle:
         file.unlink()
         found = {
             (secret, name)
-            for secret, value in secrets_of(stack).items()
+            for secret, value in secrets.items()
             for name, text in texts.items()
             if value in text
         }
@@ -146,14 +149,14 @@ class TestBundle:
 
 
 class TestSetup:
-    def test_from_an_address_to_a_run_and_back(self, stack):
+    def test_from_an_address_to_a_run_and_back(self, stack, secrets):
         """
         `make setup` uses a job by its address, checks it beside the running containers, runs it.
 
         The account is the local dbt Cloud at its address for people, which only this machine has.
         """
         bundle = stack.folder / ".local/state/containers/tls/bundle.pem"
-        token = secrets_of(stack)["local_dbt_cloud_token"].strip()
+        token = secrets["local_dbt_cloud_token"].strip()
         with settings(stack, EXTRA_CA_FILE=bundle):
             done = setup(
                 stack,
