@@ -48,8 +48,8 @@ class Environment:
 
     def stamp(self) -> str:
         lock = hashlib.sha256(self.lock.read_bytes()).hexdigest()
-        # A moved clone has the wrong paths in its programs.
-        text = f"{sys.version}\n{LOCAL}\n{lock}"
+        # A moved clone has the wrong paths in its programs; one whose .local is a link has not.
+        text = f"{sys.version}\n{LOCAL.resolve()}\n{lock}"
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -70,6 +70,10 @@ def dbt_cloud(
     # requests reads the one, aiohttp and httpx the other.
     for variable in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.setenv(variable, str(connection.ca_bundle))
+    # A proxy that this network needs knows nothing of a server on this machine.
+    for variable in ("NO_PROXY", "no_proxy"):
+        around = [os.environ.get(variable, ""), "localhost", "127.0.0.1"]
+        monkeypatch.setenv(variable, ",".join(filter(None, around)))
     trust_in_aiohttp(connection.ca_bundle)
     yield dbt_cloud_server
     # Not left for the next test to find: a held run would outlive this one.

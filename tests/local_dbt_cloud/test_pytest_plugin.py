@@ -51,6 +51,13 @@ class TestWhatATestGets:
             (run_id, "success", "me")
         ]
 
+    def test_no_proxy_is_asked(self, monkeypatch, dbt_cloud):
+        """Behind a proxy, which knows nothing of this machine's servers, it is reached as well."""
+        for variable in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(variable, "http://127.0.0.1:9")
+
+        assert DbtCloudHook("dbt_cloud_default").list_jobs()
+
     def test_connection_facts(self, dbt_cloud):
         """Host, account, job, token and certificates, and Airflow has the same."""
         connection = dbt_cloud.connection
