@@ -14,7 +14,7 @@ from local_airflow.settings import load_settings
 from local_airflow.setup.command import setup
 from local_airflow.status.command import open_page, status, wait
 from local_airflow.supervisor import supervise
-from local_airflow.terminal import painted, survive_any_encoding
+from local_airflow.terminal import fitted, painted, survive_any_encoding
 from local_airflow.user_error import UserError
 
 
@@ -111,6 +111,16 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def print_error(error: UserError) -> None:
+    first, *others = str(error).splitlines()
+    print(painted("error:", "red", sys.stderr), first, file=sys.stderr)
+    for line in others:
+        # What a log says stays as it is: it is further in, and its own breaks mean something.
+        below = 4 if line.startswith("  →") else 2
+        is_ours = not line.startswith("   ")
+        print(fitted(line, below, sys.stderr) if is_ours else line, file=sys.stderr)
+
+
 def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     chosen = parse(arguments)
@@ -124,7 +134,7 @@ def main(arguments: list[str] | None = None) -> int:
             hand_over("tools", arguments, install_first=False)
         return COMMANDS[chosen.command](chosen)
     except UserError as error:
-        print(f"{painted('error:', 'red', sys.stderr)} {error}", file=sys.stderr)
+        print_error(error)
         return 1
     except (KeyboardInterrupt, EOFError):
         print("\ninterrupted", file=sys.stderr)

@@ -27,10 +27,10 @@ def painted(text: str, colour: str, stream: TextIO | None = None) -> str:
     return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m"
 
 
-def fitted(line: str, indent: int) -> str:
+def fitted(line: str, indent: int, stream: TextIO | None = None) -> str:
     """Break a line between words where a terminal would break it within one; never an address."""
     columns = shutil.get_terminal_size().columns
-    if not is_looked_at() or len(line) <= columns or "://" in line:
+    if not is_looked_at(stream) or len(line) <= columns or "://" in line:
         return line
     return textwrap.fill(
         line,
