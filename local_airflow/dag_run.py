@@ -137,6 +137,8 @@ def _what_goes_on(dag_run: DagRun) -> str:
 
 def print_failures(dag_run: DagRun) -> None:
     """Show the end of the log of every task that failed."""
+    # Where both go into one file, what was said before comes before.
+    sys.stdout.flush()
     for task in dag_run.failed_tasks():
         state = painted(task["state"], COLOURS.get(task["state"], ""), sys.stderr)
         print(f"\n{_task_name(task)}: {state}", file=sys.stderr)
