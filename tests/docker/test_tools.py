@@ -2,6 +2,8 @@
 
 import json
 import re
+import signal
+import time
 import zipfile
 from contextlib import contextmanager
 
@@ -196,3 +198,22 @@ def settings(stack, **more):
         yield
     finally:
         stack.write_settings()
+
+
+class TestInterruption:
+    def test_interrupted_start_leaves_nothing(self, engine, make_clone):
+        """Ctrl-C during `make up`, also an impatient one, leaves no container."""
+        clone = make_clone("interrupted")
+        label = {"label": f"com.docker.compose.project={clone.project}"}
+
+        def containers():
+            return engine.containers.list(all=True, filters=label)
+
+        up = clone.begin("up")
+        wait_until(lambda: any(each.status == "running" for each in containers()), 120, "a start")
+        for _ in range(3):
+            up.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+
+        assert up.wait(timeout=90) == 130
+        assert containers() == []
