@@ -96,7 +96,7 @@ def _install(uv: str, environment: Environment, which: str) -> None:
     name = f".local/{environment.name}"
     with Waiting(f"installing {name}, {which}") as line:
         if line.is_drawn:
-            _fill(uv, environment, lambda said: setattr(line, "detail", said.partition(" in ")[0]))
+            _fill(uv, environment, lambda said: setattr(line, "detail", _shown(said, environment)))
             line.tick(f"installed {name}")
             return
         print(f"installing {name} …", end="", flush=True)
@@ -106,6 +106,12 @@ def _install(uv: str, environment: Environment, which: str) -> None:
             print()
             raise
         print(f" {line.seconds:.0f} s", flush=True)
+
+
+def _shown(said: str, environment: Environment) -> str:
+    """Shorten uv's words: it says what it has done, and what takes longest comes last."""
+    done = said.partition(" in ")[0]
+    return f"{done}, compiling" if environment.compiled and "Installed" in done else done
 
 
 def _fill(uv: str, environment: Environment, tell: Callable[[str], None]) -> None:

@@ -1,7 +1,5 @@
 """The doctor's report for a terminal: colours, and lines that fit its width."""
 
-from collections.abc import Callable
-
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Table
@@ -12,11 +10,6 @@ from local_airflow.findings import Area, Finding, worst
 
 
 NAME_WIDTH = 17
-
-
-def examine_with_progress(examine: Callable[[], list[Area]]) -> list[Area]:
-    with Console().status("looking at the machine, the stack and dbt Cloud …"):
-        return examine()
 
 
 def show(areas: list[Area]) -> None:

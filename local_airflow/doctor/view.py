@@ -5,6 +5,7 @@ from collections.abc import Callable
 from local_airflow.doctor import report
 from local_airflow.findings import Area
 from local_airflow.terminal import has_tables, is_looked_at
+from local_airflow.waiting import Waiting
 
 
 def show(areas: list[Area]) -> None:
@@ -19,8 +20,5 @@ def show(areas: list[Area]) -> None:
 
 def examine_visibly(examine: Callable[[], list[Area]]) -> list[Area]:
     """Show a person that something is being done."""
-    if is_looked_at() and has_tables():
-        from local_airflow.doctor import coloured  # noqa: PLC0415 # as above
-
-        return coloured.examine_with_progress(examine)
-    return examine()
+    with Waiting("looking at the machine, the stack and dbt Cloud"):
+        return examine()
