@@ -256,6 +256,14 @@ class TestProxy:
 
 
 class TestToken:
+    def test_unknown_token(self, preflight, dbt_cloud):
+        """401: the token, or the region; both are said, and who can make a new one."""
+        dbt_cloud.answer("", 401, "Invalid token.")
+        check = red(preflight(dbt_cloud), "token")
+
+        assert "region" in check["cause"] + check["remedies"][0]
+        assert "Job Admin" in check["ask"]
+
     def test_unpaid_plan(self, preflight, dbt_cloud):
         """401 of an unpaid account is a question of the plan, not of the token."""
         dbt_cloud.answer("", 401, "The API is not accessible to unpaid accounts.")
