@@ -94,3 +94,4 @@ class TestRefusals:
 
         assert code == 0
         assert findings["trigger"]["level"] == "ok"
+        assert findings["TLS"]["found"].endswith("trusted by the system or EXTRA_CA_FILE")

@@ -84,7 +84,8 @@ class _Steps:
         yield ok("connection", f"{self.route.shown} answers{through}")
         with start_tls(opened, self.route) as trusted:
             version = trusted.version()
-        by = f"by {self.route.ca_variable}" if self.route.ca_variable else "by the system"
+        by = f"by {self.route.ca_variable or 'the system'}"
+        by += " or EXTRA_CA_FILE" if self.route.extra_ca_file else ""
         yield ok("TLS", f"{version}, the certificate is trusted {by}")
 
     def _clock(self, date: str) -> Check:
