@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from local_airflow import container_snapshots, log_files
-from local_airflow.compose import Compose, project_folder, service_of, terminal
+from local_airflow.compose import Compose, end_group, project_folder, service_of, terminal
 from local_airflow.folders import ROOT
 from local_airflow.generated_secrets import Secrets
 from local_airflow.mode import Part
@@ -131,8 +131,7 @@ class ContainerMode:
 
     def stop(self) -> bool:
         if self.beginning and self._is_beginning():
-            self.beginning.terminate()
-            self.beginning.wait()
+            end_group(self.beginning)
         if not self.compose.containers():
             return False
         # Above all those of a start that failed: `down` removes them.

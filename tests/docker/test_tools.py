@@ -211,9 +211,10 @@ class TestInterruption:
 
         up = clone.begin("up")
         wait_until(lambda: any(each.status == "running" for each in containers()), 120, "a start")
-        for _ in range(3):
+        for _ in range(2):
             up.send_signal(signal.SIGINT)
-            time.sleep(0.5)
+            time.sleep(0.3)
 
-        assert up.wait(timeout=90) == 130
+        # The second may come when all is done and Python itself is about to end.
+        assert up.wait(timeout=90) in {130, -signal.SIGINT}
         assert containers() == []
