@@ -63,7 +63,12 @@ def scripted_dbt_cloud() -> Iterator[tuple[str, dict[str, str]]]:
     """Start it; give its address, and the process environment of who shall wait for its runs."""
     with tempfile.TemporaryDirectory() as folder:
         tls = Path(folder)
-        subprocess.run(CERTIFICATES, env={**os.environ, "LOCAL_DBT_CLOUD_TLS": folder}, check=True)
+        subprocess.run(
+            CERTIFICATES,
+            env={**os.environ, "LOCAL_DBT_CLOUD_TLS": folder},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         server = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.scripted_dbt_cloud", folder, str(SECONDS_OF_A_RUN)],
             stdin=subprocess.PIPE,
