@@ -25,7 +25,7 @@ def pull_request_id(trigger: Mapping[str, Any]) -> int | None:
 
 
 def is_ci(run: Run) -> bool:
-    return run.cause_category == CATEGORY
+    return bool(run.is_ci) or run.cause_category == CATEGORY
 
 
 def lane(run: Run) -> tuple[int, int | None]:

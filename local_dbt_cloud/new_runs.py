@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from local_dbt_cloud.account import Account
-from local_dbt_cloud.ci_runs import CATEGORY, SUPERSEDED, lane, pull_request_id
+from local_dbt_cloud.ci_runs import CATEGORY, SUPERSEDED, is_ci, lane, pull_request_id
 from local_dbt_cloud.run_plan import RETRY
 from local_dbt_cloud.run_queue import RunQueue
 from local_dbt_cloud.run_status import RunStatus
@@ -80,6 +80,7 @@ class NewRuns:
             commands=[RETRY, *skipped_commands(failed)],
             retrying_run_id=failed.id,
             deferring_run_id=failed.deferring_run_id,
+            is_ci=is_ci(failed),
         )
 
     def queue_is_full(self) -> bool:

@@ -54,6 +54,7 @@ class Run:
     retry_not_supported_reason: str | None
     deferring_run_id: int | None = None
     scheduled_for: datetime | None = None
+    is_ci: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,8 @@ runs = Table(
     Column("deferring_run_id", BigInteger),
     # The tick of the schedule that the run is for: no two runs of a job are for the same one.
     Column("scheduled_for", UtcDateTime),
+    # A resumed run of a pull request is one too, though its `cause_category` is "rerun".
+    Column("is_ci", Boolean),
     Index("runs_by_job", "job_id", "id"),
     Index("runs_by_status", "status"),
     Index("runs_by_tick", "job_id", "scheduled_for", unique=True),

@@ -68,3 +68,20 @@ def test_other_jobs_have_no_pull_requests(server):
 
     assert ended["trigger"]["cause_category"] == "api"
     assert ended["run_steps"][1]["name"] == "Create profile from connection Warehouse"
+
+
+def test_a_resumed_run_stays_with_its_pull_request(fresh_server):
+    """It builds in the pull request's schema, not in production, and takes no slot."""
+    server = fresh_server(
+        job(JOB, "CI", "dbt build --select fail", job_type="ci"),
+        job(OTHER_JOB, "Ordinary", HOLD),
+        run_slots=1,
+    )
+    failed = server.finish(server.trigger(github_pull_request_id=7)["id"])
+    server.held(server.trigger(OTHER_JOB)["id"])
+    resumed = server.finish(server.send("POST", f"v2/runs/{failed['id']}/retry/")["id"])
+    server.release()
+
+    assert resumed["trigger"]["cause_category"] == "rerun"
+    assert resumed["run_steps"][1]["name"] == failed["run_steps"][1]["name"]
+    assert resumed["run_steps"][1]["name"].endswith(f"'dbt_cloud_pr_{JOB}_7')")
