@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from local_dbt_cloud.account import Account
 from local_dbt_cloud.ci_runs import CATEGORY, SUPERSEDED, is_ci, lane, pull_request_id
+from local_dbt_cloud.errors import InvalidRequestError
 from local_dbt_cloud.run_plan import RETRY
 from local_dbt_cloud.run_queue import RunQueue
 from local_dbt_cloud.run_status import RunStatus
@@ -61,13 +62,23 @@ class NewRuns:
 
     def rerun(self, job: Job, cause: str | None) -> Run:
         """Resume the job's latest run where it failed; start a new one when that cannot be."""
-        latest_id = self.store.latest_run_ids([job.id]).get(job.id)
-        latest = latest_id and self.store.find_run(latest_id)
-        if latest and why_not_retried(latest, latest.id) is None:
-            return self.resume(latest, cause)
-        return self.trigger(job, {"cause": cause})
+        with self.queue.lock:
+            latest_id = self.store.latest_run_ids([job.id]).get(job.id)
+            latest = latest_id and self.store.find_run(latest_id)
+            if latest and why_not_retried(latest, latest.id) is None:
+                return self._resume(latest, cause)
+            return self.trigger(job, {"cause": cause})
 
-    def resume(self, failed: Run, cause: str | None = None) -> Run:
+    def retry(self, failed: Run) -> Run:
+        """Of two requests at once, one finds that the run is not the latest any more."""
+        with self.queue.lock:
+            latest_id = self.store.latest_run_ids([failed.job_id])[failed.job_id]
+            reason = why_not_retried(failed, latest_id)
+            if reason is not None:
+                raise InvalidRequestError(retry_not_supported_reason=reason)
+            return self._resume(failed)
+
+    def _resume(self, failed: Run, cause: str | None = None) -> Run:
         """The commands that succeeded are not repeated; overrides of the failed run still count."""
         words = cause or f"Resumed run {failed.id} from its failed step"
         return self.queue.add(

@@ -7,9 +7,8 @@ from starlette.responses import JSONResponse
 
 from local_dbt_cloud.dependencies import ACCOUNT_V2, BothSlashForms, RunDep, ServicesDep
 from local_dbt_cloud.envelope import one
-from local_dbt_cloud.errors import InvalidRequestError
 from local_dbt_cloud.evidence import OPENAPI_V2, graded
-from local_dbt_cloud.new_runs import skipped_commands, why_not_retried
+from local_dbt_cloud.new_runs import skipped_commands
 from local_dbt_cloud.request_body import read_json_object
 from local_dbt_cloud.schemas import ALWAYS_RELATED
 
@@ -35,8 +34,4 @@ def retry_run(
     _body: Annotated[dict[str, object], Depends(read_json_object)],
 ) -> JSONResponse:
     """Only the latest run of its job, and only when it failed in a command that can be resumed."""
-    latest = services.store.latest_run_ids([run.job_id])[run.job_id]
-    reason = why_not_retried(run, latest)
-    if reason is not None:
-        raise InvalidRequestError(retry_not_supported_reason=reason)
-    return one(services.views.one(services.new_runs.resume(run), ALWAYS_RELATED))
+    return one(services.views.one(services.new_runs.retry(run), ALWAYS_RELATED))

@@ -1,6 +1,7 @@
 """/runs/{id}/retry/: what a failed run would repeat, and repeating it."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.local_dbt_cloud.server_process import JOB, OTHER_JOB, THIRD_JOB, job
 
@@ -47,6 +48,18 @@ def test_refused_retries(server):
         {"retry_not_supported_reason": "RETRY_NOT_LATEST_RUN"},
     ]
     assert answers[0].json()["status"]["is_success"] is False
+
+
+def test_retries_at_once(server):
+    """However many ask in the same moment, the failed run is resumed once."""
+    failed = server.finish(server.trigger(THIRD_JOB)["id"])
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: retry(server, failed), range(10)))
+
+    resumed = [answer.json()["data"] for answer in answers if answer.status_code == 200]
+    assert [run["retrying_run_id"] for run in resumed] == [failed["id"]]
+    assert sorted(answer.status_code for answer in answers) == [200, *[400] * 9]
+    server.finish(resumed[0]["id"])
 
 
 def test_unknown_run(server):
