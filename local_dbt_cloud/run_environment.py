@@ -1,6 +1,7 @@
 """What a run's dbt finds in its process environment, besides what the user put there."""
 
 from local_dbt_cloud.account import Environment
+from local_dbt_cloud.ci_runs import is_ci, pull_request_id
 from local_dbt_cloud.run_folder import PROFILE, RunFolder
 from local_dbt_cloud.store import Run
 
@@ -9,27 +10,55 @@ from local_dbt_cloud.store import Run
 METADATA_PREFIX = "DBT_ENV_CUSTOM_ENV_"
 # A cause may be as long as a request; Linux takes no variable of 128 kB.
 LONGEST_REASON = 10_000
+# As documented; an environment of no such type has an empty word.
+ENVIRONMENT_TYPES = {"production": "prod", "staging": "staging"}
+SCHEDULED, OTHER_REASON = "scheduled", "other"
+PULL_REQUEST_REASONS = ("github_pull_request", "gitlab_merge_request", "azure_pull_request")
 
 
 def describe_run(run: Run, environment: Environment, account_id: int) -> dict[str, str]:
-    """The DBT_CLOUD_* variables, and the same again for the artifacts."""
-    facts = {
+    """The DBT_CLOUD_* variables, and those that were recorded in artifacts again for them."""
+    of_artifacts = {
         "DBT_CLOUD_ACCOUNT_ID": str(account_id),
         "DBT_CLOUD_PROJECT_ID": str(run.project_id),
         "DBT_CLOUD_ENVIRONMENT_ID": str(run.environment_id),
-        "DBT_CLOUD_ENVIRONMENT_NAME": environment.name,
-        "DBT_CLOUD_ENVIRONMENT_TYPE": environment.deployment_type or "",
         "DBT_CLOUD_JOB_ID": str(run.job_id),
         "DBT_CLOUD_RUN_ID": str(run.id),
         "DBT_CLOUD_RUN_REASON": run.trigger["cause"][:LONGEST_REASON],
-        "DBT_CLOUD_RUN_REASON_CATEGORY": run.cause_category,
-        "DBT_CLOUD_RUN_TRIGGER_CATEGORY": run.cause_category,
-        "DBT_CLOUD_INVOCATION_CONTEXT": "prod",
-        "DBT_CLOUD_PR_ID": str(run.trigger["github_pull_request_id"] or ""),
-        "DBT_CLOUD_GIT_SHA": run.git_sha or "",
+        "DBT_CLOUD_RUN_REASON_CATEGORY": reason_category(run),
+        "DBT_CLOUD_RUN_TRIGGER_CATEGORY": trigger_category(run),
+        **describe_pull_request(run),
     }
-    copies = {METADATA_PREFIX + name: value for name, value in facts.items()}
-    return {**facts, **copies, "DBT_ENV": "prod"}
+    kind = ENVIRONMENT_TYPES.get(environment.deployment_type or "", "")
+    return {
+        **of_artifacts,
+        **{METADATA_PREFIX + name: value for name, value in of_artifacts.items()},
+        "DBT_CLOUD_ENVIRONMENT_NAME": environment.name,
+        "DBT_CLOUD_ENVIRONMENT_TYPE": kind,
+        "DBT_CLOUD_INVOCATION_CONTEXT": "ci" if is_ci(run) else kind or "prod",
+        "DBT_ENV": "prod",
+    }
+
+
+def reason_category(run: Run) -> str:
+    """One of five words, as documented; macros ask for `github_pull_request`."""
+    if is_ci(run):
+        given = (name for name in PULL_REQUEST_REASONS if run.trigger[f"{name}_id"] is not None)
+        return next(given, OTHER_REASON)
+    return run.cause_category if run.cause_category == SCHEDULED else OTHER_REASON
+
+
+def trigger_category(run: Run) -> str:
+    """The form is recorded: `RUN_REASON_CATEGORY_UI`."""
+    return f"RUN_REASON_CATEGORY_{run.cause_category.upper().replace(' ', '_')}"
+
+
+def describe_pull_request(run: Run) -> dict[str, str]:
+    """Other runs have no such variables, as documented: defaults of `env_var()` count there."""
+    if not is_ci(run):
+        return {}
+    pull_request = {"DBT_CLOUD_PR_ID": str(pull_request_id(run.trigger))}
+    return pull_request | ({"DBT_CLOUD_GIT_SHA": run.git_sha} if run.git_sha else {})
 
 
 def dbt_settings(folder: RunFolder, step: int, target: str) -> dict[str, str]:

@@ -84,12 +84,17 @@ class TestGoodRun:
 
         assert results.headers["content-type"] == "application/json"
         env = results.json()["metadata"]["env"]
-        assert env["DBT_CLOUD_RUN_ID"] == str(good_run["id"])
-        assert env["DBT_CLOUD_JOB_ID"] == str(JOB)
-        assert env["DBT_CLOUD_PROJECT_ID"] == str(PROJECT)
-        assert env["DBT_CLOUD_ENVIRONMENT_ID"] == str(ENVIRONMENT)
-        assert env["DBT_CLOUD_ACCOUNT_ID"] == str(ACCOUNT)
-        assert env["DBT_CLOUD_RUN_REASON"] == "a test"
+        # The keys that were recorded, and no more.
+        assert env == {
+            "DBT_CLOUD_RUN_ID": str(good_run["id"]),
+            "DBT_CLOUD_JOB_ID": str(JOB),
+            "DBT_CLOUD_PROJECT_ID": str(PROJECT),
+            "DBT_CLOUD_ENVIRONMENT_ID": str(ENVIRONMENT),
+            "DBT_CLOUD_ACCOUNT_ID": str(ACCOUNT),
+            "DBT_CLOUD_RUN_REASON": "a test",
+            "DBT_CLOUD_RUN_REASON_CATEGORY": "other",
+            "DBT_CLOUD_RUN_TRIGGER_CATEGORY": "RUN_REASON_CATEGORY_API",
+        }
 
     def test_artifacts_belong_to_steps(self, good_run, real):
         """`step` answers what that step wrote, 404 when it wrote none; the list covers the run."""
