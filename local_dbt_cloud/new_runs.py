@@ -55,8 +55,7 @@ class NewRuns:
 
     def follow(self, transaction: Connection, job: Job, completed: Run) -> None:
         """Queue a run of a job because a run of another one has ended."""
-        upstream = self.store.find_job(completed.job_id)
-        cause = f"Triggered by run {completed.id} of job {upstream.name if upstream else ''}"
+        cause = f"Triggered by completion of run {completed.id}"
         values = self._values(job, {"cause": cause}, "job completion")
         self.store.add_run_within(transaction, **values)
 

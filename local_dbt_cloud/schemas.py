@@ -126,7 +126,7 @@ def plain_run(run: Run, url: str, account_id: int) -> dict[str, Any]:
         "can_retry": False,
         "retry_not_supported_reason": None,
         "job_id": run.job_id,
-        "is_running": None if status is RunStatus.QUEUED else status is RunStatus.RUNNING,
+        "is_running": True if status is RunStatus.RUNNING else None,
         "href": run_url(run, url, account_id),
         "used_repo_cache": None,
     }
@@ -137,13 +137,12 @@ def run_url(run: Run, url: str, account_id: int) -> str:
 
 
 def duration_fields(run: Run, moment: datetime) -> dict[str, str]:
-    """The spans of a run that has not ended grow until now; one that waits has none yet."""
+    """The spans of a run that has not ended grow until now; all of one that waits is waiting."""
     end = run.finished_at or moment
-    started = run.started_at
     spans = {
-        "duration": seconds_between(run.created_at, end) if run.finished_at or started else 0,
-        "queued_duration": seconds_between(run.created_at, started),
-        "run_duration": seconds_between(started, end),
+        "duration": seconds_between(run.created_at, end),
+        "queued_duration": seconds_between(run.created_at, run.started_at or end),
+        "run_duration": seconds_between(run.started_at, end),
     }
     clocks = {name: clock_duration(seconds) for name, seconds in spans.items()}
     words = {f"{name}_humanized": humanized(seconds) for name, seconds in spans.items()}

@@ -50,7 +50,7 @@ def test_follows_a_success(make):
     (second,) = followers(queue)
 
     assert second.cause_category == "job completion"
-    assert second.trigger["cause"] == f"Triggered by run {first.id} of job First"
+    assert second.trigger["cause"] == f"Triggered by completion of run {first.id}"
     assert second.commands == ["dbt test"]
     assert wait(queue, second).status is RunStatus.SUCCESS
 

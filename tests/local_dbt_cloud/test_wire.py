@@ -489,7 +489,7 @@ class TestFinishedRun:
         assert finished["is_complete"]
         assert finished["is_success"]
         assert not finished["in_progress"]
-        assert finished["is_running"] is False
+        assert finished["is_running"] is None
         assert finished["artifacts_saved"]
         assert finished["artifact_s3_path"] == f"prod/runs/{finished['id']}/artifacts/target"
         order = ["created_at", "dequeued_at", "started_at", "finished_at"]
