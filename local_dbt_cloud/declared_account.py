@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 Id = Annotated[int, Field(gt=0, lt=2**63)]
 VARIABLE_NAME = r"^DBT_[A-Z0-9_]{1,250}$"
+# What git allows in the name of a branch, but for `{` and a `-` in front: an option is no name.
+REVISION = r"^[^\x00-\x20\x7f~^:?*\[\\{-][^\x00-\x20\x7f~^:?*\[\\{]*$"
 POSTGRES = "postgres"
 # What the server writes into every profile itself.
 NOT_IN_A_PROFILE = {
@@ -120,7 +122,7 @@ class DeclaredProject(Declared):
     description: str = ""
     folder: Path | None = None
     git_url: Annotated[str, AfterValidator(check_git_url)] | None = None
-    git_branch: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./][A-Za-z0-9_./-]*$")] | None = None
+    git_branch: Annotated[str, Field(pattern=REVISION)] | None = None
     subdirectory: Annotated[PurePosixPath, AfterValidator(check_inside)] | None = None
     repository_id: Id
     environment_variables: Variables = {}

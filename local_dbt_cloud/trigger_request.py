@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
+from local_dbt_cloud.declared_account import REVISION
 from local_dbt_cloud.declared_jobs import check_command
 from local_dbt_cloud.errors import InvalidRequestError
 from local_dbt_cloud.request_body import describe, read_json_object
@@ -16,7 +17,7 @@ Number = Annotated[int, Field(ge=0, lt=2**63)]
 # because compiling \w for all of Unicode costs a tenth of a second at every start.
 SchemaName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$]*$", max_length=63)]
 TargetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$", max_length=100)]
-Revision = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./][A-Za-z0-9_./-]*$", max_length=200)]
+Revision = Annotated[str, Field(pattern=REVISION, max_length=200)]
 
 
 class TriggerRequest(BaseModel):

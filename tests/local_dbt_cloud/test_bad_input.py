@@ -263,6 +263,8 @@ class TestBody:
             b'{"cause": "x", "dbt_version_override": "\\u0000"}',
             b'{"cause": "x", "schema_override": "a; drop schema public"}',
             b'{"cause": "x", "git_branch": "--upload-pack=id"}',
+            b'{"cause": "x", "git_branch": "main:models"}',
+            b'{"cause": "x", "git_sha": "HEAD^{/secret}"}',
             b'{"cause": "x", "github_pull_request_id": ' + b"9" * 5000 + b"}",
             b'{"cause": "x", "a": ' + b"[" * 200_000 + b"}",
             b'{"cause": "x", "a": ' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}",

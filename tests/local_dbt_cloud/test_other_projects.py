@@ -192,6 +192,16 @@ class TestGit:
         assert (run["status"], run["git_branch"]) == (10, "wider")
         assert "model.team.two" in models(server, run)
 
+    @pytest.mark.parametrize("branch", ["fix/#12-größer", "dependabot/@types/a+b", "x(y),z=1"])
+    def test_names_that_git_allows(self, both, server, repository, branch):
+        """Branches are named after tickets and packages."""
+        git(repository, "branch", branch, "wider")
+        run = server.finish(
+            server.trigger(OTHER_JOB, git_branch=branch, steps_override=["dbt ls"])["id"]
+        )
+
+        assert (run["status"], run["git_branch"]) == (10, branch), run["status_message"]
+
     def test_new_commits_are_seen(self, both, server, repository):
         """Every run asks the repository what is new."""
         git(repository, "switch", "--quiet", "wider")
