@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -176,9 +175,11 @@ class RunExecution:
     def _take(self, step: Step) -> None:
         instead = self._ask_controls(step)
         self.index += 1
-        self.folder.step(self.index).mkdir(parents=True, exist_ok=True)
+        folder = self.folder.step(self.index)
+        folder.mkdir(parents=True, exist_ok=True)
+        # By the clock of the file system: it may be milliseconds, or a second, behind ours.
+        started = folder.stat().st_mtime
         step_id = self.store.add_step(self.run.id, self.index, step.name, step.command).id
-        started = time.time()
         succeeded = False
         try:
             succeeded = self._stand_in(instead) if instead else step.work()

@@ -1,7 +1,10 @@
 """One step, and the files of a job: the newest that a run which fits has left."""
 
+import time
+
 import pytest
 
+from tests.local_dbt_cloud.queue_in_process import add_run, wait
 from tests.local_dbt_cloud.server_process import ENVIRONMENT, JOB, PROJECT
 
 
@@ -83,3 +86,16 @@ class TestArtifactsOfAJob:
 
         assert shared_server.request("GET", path, params={"step": 4}).status_code == 200
         assert shared_server.request("GET", path, params={"step": 1}).status_code == 404
+
+
+def test_a_file_system_whose_clock_is_behind(make_queue, monkeypatch):
+    """What a step wrote is kept, though its dates are older than the server's clock says."""
+    clock = time.time
+    monkeypatch.setattr("time.time", lambda: clock() + 2)
+    queue = make_queue()
+    ended = wait(queue, add_run(queue))
+    folder = queue.settings.state / f"runs/{ended.id}/artifacts"
+
+    assert ended.artifacts_saved
+    assert [path.name for path in folder.iterdir()] == ["4"]
+    assert (folder / "4/run_results.json").is_file()
