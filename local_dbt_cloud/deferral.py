@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from local_dbt_cloud.ci_runs import is_ci
 from local_dbt_cloud.run_folder import RunFolder
 from local_dbt_cloud.run_status import RunStatus
 from local_dbt_cloud.store import Run, Store
@@ -24,7 +25,8 @@ def find_deferred_run(run: Run, job: Mapping[str, Any], store: Store, runs: Path
     None when the job defers to nothing, or nothing has succeeded there yet.
     """
     filters: dict[str, Any]
-    if job["deferring_job_definition_id"]:
+    of_job = bool(job["deferring_job_definition_id"])
+    if of_job:
         filters = {"job_id": job["deferring_job_definition_id"]}
     elif job["deferring_environment_id"]:
         filters = {"environment_id": job["deferring_environment_id"]}
@@ -33,6 +35,8 @@ def find_deferred_run(run: Run, job: Mapping[str, Any], store: Store, runs: Path
     filters["status"] = RunStatus.SUCCESS
     candidates, _ = store.list_runs(filters, "-id", MOST_RUNS, 0)
     for candidate in candidates:
+        if is_ci(candidate) and not of_job:
+            continue  # a pull request is not what the environment has
         folder = RunFolder(runs / str(candidate.id))
         if candidate.id != run.id and folder.find_artifact(MANIFEST, None):
             return candidate

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.local_dbt_cloud.server_process import JOB, OTHER_JOB, job
+from tests.local_dbt_cloud.server_process import ENVIRONMENT, JOB, OTHER_JOB, job
 
 
 HOLD = "dbt build --select hold"
@@ -85,3 +85,15 @@ def test_a_resumed_run_stays_with_its_pull_request(fresh_server):
     assert resumed["trigger"]["cause_category"] == "rerun"
     assert resumed["run_steps"][1]["name"] == failed["run_steps"][1]["name"]
     assert resumed["run_steps"][1]["name"].endswith(f"'dbt_cloud_pr_{JOB}_7')")
+
+
+def test_pull_requests_do_not_defer_to_one_another(fresh_server):
+    """What defers to the environment compares with what was deployed there."""
+    server = fresh_server(
+        job(JOB, "CI", "dbt build", job_type="ci", deferring_environment_id=ENVIRONMENT),
+        job(OTHER_JOB, "Production", "dbt build"),
+    )
+    deployed = server.finish(server.trigger(OTHER_JOB)["id"])
+    for number in (7, 8):
+        run = server.finish(server.trigger(github_pull_request_id=number)["id"])
+        assert run["deferring_run_id"] == deployed["id"]
