@@ -1,12 +1,13 @@
 """/webhooks/ (v3): who is told about runs, and what became of it. No slash ends these paths."""
 
+import re
 import secrets
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from sqlalchemy import Table
 from starlette.responses import JSONResponse
 
@@ -33,6 +34,15 @@ def check_url(url: str) -> str:
     return url
 
 
+def as_number(job_id: Any) -> Any:
+    """Clients send the texts that they have read, or numbers."""
+    is_number = isinstance(job_id, str) and re.fullmatch("[0-9]{1,19}", job_id)
+    return int(job_id) if is_number else job_id
+
+
+JobId = Annotated[Identifier, BeforeValidator(as_number)]
+
+
 class SubscriptionBody(ResourceBody):
     name: Name
     description: str | None = None
@@ -41,7 +51,7 @@ class SubscriptionBody(ResourceBody):
         list[Literal["job.run.started", "job.run.completed", "job.run.errored"]],
         Field(min_length=1),
     ]
-    job_ids: list[Identifier | Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]] | None = None
+    job_ids: list[JobId] | None = None
     active: bool
 
     def values(self) -> dict[str, Any]:
@@ -50,7 +60,7 @@ class SubscriptionBody(ResourceBody):
             "description": self.description or "",
             "client_url": self.client_url,
             "event_types": list(self.event_types),
-            "job_ids": [int(job_id) for job_id in self.job_ids or ()],
+            "job_ids": self.job_ids or [],
             "active": self.active,
         }
 

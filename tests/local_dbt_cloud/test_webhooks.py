@@ -149,12 +149,13 @@ class TestSubscriptions:
         ],
     )
     def test_bad_body(self, server, receiver, body, field):
-        """A 400 that names the field."""
+        """A 400 that names the field and says in a sentence what is wrong with it."""
         whole = {"name": "x", "client_url": receiver.url, "event_types": EVERYTHING, "active": True}
         answer = server.request("POST", "v3/webhooks/subscriptions", json={**whole, **body})
 
         assert answer.status_code == 400
         assert list(answer.json()["data"]) == [field]
+        assert isinstance(answer.json()["data"][field], str)
 
     @pytest.mark.parametrize(
         "path", ["subscription/wsu_x", "subscription/wsu_x/events", "event/wev_x", "receipt/wre_x"]

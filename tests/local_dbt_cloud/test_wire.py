@@ -497,6 +497,16 @@ class TestFinishedRun:
 
 
 class TestLists:
+    def test_related_of_a_list(self, server, finished):
+        """Trigger and job; steps and environment only one run has, as documented."""
+        (run,) = server.get(
+            "v2/runs/", pk=finished["id"], include_related="trigger,job,environment,run_steps"
+        )
+
+        assert run["trigger"]["id"] == finished["trigger_id"]
+        assert run["job"]["id"] == JOB
+        assert (run["environment"], run["run_steps"]) == (None, [])
+
     def test_echoes_filters_and_counts(self, server, finished):
         """`extra` has the effective filters, the order and both counts."""
         answer = server.request(
