@@ -62,10 +62,11 @@ class ScheduleBody(RequestBody):
     def _cron(self) -> str:
         if self.date is None:
             return self.cron or HOURLY
-        if self.date.type in {"custom_cron", "interval_cron"}:
-            return self.date.cron or self.cron or HOURLY
-        days = "*" if self.date.type == "every_day" else join(self.date.days or [])
-        return f"0 {self._hours()} * * {days}"
+        given = self.date.cron or self.cron
+        if self.date.type == "custom_cron" or (self.date.type == "interval_cron" and given):
+            return given or HOURLY
+        days = None if self.date.type == "every_day" else self.date.days
+        return f"0 {self._hours()} * * {join(days) if days else '*'}"
 
     def _hours(self) -> str:
         if self.time is None:

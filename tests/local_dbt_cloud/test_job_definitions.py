@@ -60,6 +60,12 @@ class TestCreate:
             ({"type": "days_of_week", "days": [5, 1]}, {"type": "every_hour"}, "0 * * * 1,5"),
             ({"type": "custom_cron", "cron": "5 4 * * *"}, {"type": "every_hour"}, "5 4 * * *"),
             ({"type": "interval_cron", "cron": "4 */2 * * 1"}, None, "4 */2 * * 1"),
+            (
+                {"type": "interval_cron", "days": [1, 3]},
+                {"type": "every_hour", "interval": 12},
+                "0 */12 * * 1,3",
+            ),
+            ({"type": "interval_cron"}, {"type": "every_hour", "interval": 5}, "0 */5 * * *"),
         ],
     )
     def test_cron_of_a_schedule_in_words(self, create, date, time, cron):
