@@ -43,3 +43,9 @@ def prepare_connection(connection: Any, _record: Any) -> None:
     # A reader never waits for the writer, and a commit survives the death of this process.
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = normal")
+    # SQLite's own knows the letters of English only.
+    connection.create_function("lower", 1, lower, deterministic=True)
+
+
+def lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()

@@ -238,12 +238,15 @@ class TestDelete:
 class TestList:
     def test_filters(self, create, server):
         """By name, version, schedule, environment and project, also several at once."""
-        made = create(name="Listed job", dbt_version="versionless", triggers={"schedule": True})
+        made = create(
+            name="Größe: listed job", dbt_version="versionless", triggers={"schedule": True}
+        )
 
         def ids(**params):
             return [each["id"] for each in server.get("v2/jobs/", **params)]
 
         assert ids(name__icontains="LISTED") == [made["id"]]
+        assert ids(name__icontains="GRÖ") == [made["id"]]
         assert ids(dbt_version__in="['versionless']") == [made["id"]]
         assert ids(triggers_schedule="true") == [made["id"]]
         assert ids(environment_id=ENVIRONMENT, project_id__in=f"[{PROJECT},5]", pk=JOB) == [JOB]
