@@ -24,8 +24,12 @@ TWO_WORDS = frozenset({"docs", "source"})
 # The server keeps logs, artifacts and profiles in folders of its own: a step that moves them
 # would lose its results, or read and write outside the run.
 REFUSED_OPTIONS = frozenset(
-    {"--log-path", "--profiles-dir", "--project-dir", "--target-path", "--profile"}
-)
+    {
+        "--log-path", "--profiles-dir", "--project-dir", "--target-path", "--profile",
+        # With it, `dbt clean` deletes folders out of the project.
+        "--no-clean-project-files-only",
+    }
+)  # fmt: skip
 PATH_OPTIONS = frozenset({"--defer-state", "--state"})
 SHELL_SYNTAX = frozenset(";&|<>`\n\r\0")
 # Values may stand before the subcommand, as in `dbt --log-level debug build`.

@@ -48,6 +48,7 @@ def test_dbt_commands_are_split_like_a_shell_would(text, name, arguments):
         "dbt run --target-path elsewhere",
         "dbt build --state ../../other",
         "dbt build --state=/root",
+        "dbt clean --no-clean-project-files-only",
     ],
 )
 def test_everything_else_is_refused(text):
