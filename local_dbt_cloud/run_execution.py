@@ -75,6 +75,7 @@ class RunExecution:
         self.preparation = RunPreparation(run, job, self.folder, settings, account)
         self.parsed = settings.state / "parsed" / f"{run.job_id}.msgpack"
         self.index = 0
+        self.step_id: int | None = None
         self.lock = threading.Lock()
         self.end: End | None = None
         self.ended = threading.Event()
@@ -92,6 +93,8 @@ class RunExecution:
         with self.lock:
             if self.end is None:
                 self.end = end
+                if self.step_id is not None:  # nobody sees it run in a run that is over
+                    self.store.end_step(self.step_id, end.status)
                 self._finish(end)
                 self.ended.set()
         self.programs.stop()
@@ -179,7 +182,7 @@ class RunExecution:
         folder.mkdir(parents=True, exist_ok=True)
         # By the clock of the file system: it may be milliseconds, or a second, behind ours.
         started = folder.stat().st_mtime
-        step_id = self.store.add_step(self.run.id, self.index, step.name, step.command).id
+        self.step_id = self.store.add_step(self.run.id, self.index, step.name, step.command).id
         succeeded = False
         try:
             succeeded = self._stand_in(instead) if instead else step.work()
@@ -188,7 +191,7 @@ class RunExecution:
                 self._keep_artifacts(started)
             status = RunStatus.SUCCESS if succeeded else RunStatus.ERROR
             # A step that was cut short ends as its run did.
-            self.store.end_step(step_id, self.end.status if self.end else status)
+            self.store.end_step(self.step_id, self.end.status if self.end else status)
         self._raise_if_over()
         if not succeeded:
             self._fail(step)

@@ -138,6 +138,9 @@ def test_timeout(fresh_server):
         "which exceeded the configured timeout of 1 seconds."
     )
     assert run["can_retry"] is False
+    # At the moment the run is over, none of its steps runs, though dbt may still be stopping.
+    assert run["run_steps"][-1]["status_humanized"] == "Cancelled"
+    assert run["run_steps"][-1]["finished_at"] <= run["finished_at"]
 
 
 class TestRestart:
