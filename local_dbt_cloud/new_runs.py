@@ -71,8 +71,8 @@ class NewRuns:
     def retry(self, failed: Run) -> Run:
         """Of two requests at once, one finds that the run is not the latest any more."""
         with self.queue.lock:
-            latest_id = self.store.latest_run_ids([failed.job_id])[failed.job_id]
-            reason = why_not_retried(failed, latest_id)
+            latest_ids = self.store.latest_run_ids([failed.job_id])
+            reason = why_not_retried(failed, latest_ids.get(failed.job_id, failed.id))
             if reason is not None:
                 raise InvalidRequestError(retry_not_supported_reason=reason)
             return self._resume(failed)

@@ -43,8 +43,11 @@ class RunViews:
         queued = any(run.status is RunStatus.QUEUED for run in runs)
         unfinished = self.store.unfinished_runs() if queued else []
         steps = self.store.list_steps(run.id for run in runs) if "run_steps" in related else {}
+        # A reset in the meantime leaves none: a run that was read a moment ago is then the latest.
         return [
-            self._view(run, related, unfinished, steps.get(run.id, []), latest[run.job_id])
+            self._view(
+                run, related, unfinished, steps.get(run.id, []), latest.get(run.job_id, run.id)
+            )
             for run in runs
         ]
 

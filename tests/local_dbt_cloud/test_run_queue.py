@@ -7,6 +7,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from local_dbt_cloud.schemas import RunViews
+from tests.local_dbt_cloud.queue_in_process import add_run, wait
 from tests.local_dbt_cloud.server_process import ENVIRONMENT, JOB, OTHER_JOB, THIRD_JOB, job
 
 
@@ -278,3 +280,13 @@ def test_no_project_to_clone(fresh_server):
     assert run["status_message"].startswith("Clone git repository: there is no dbt_project.yml")
     assert [step["status"] for step in run["run_steps"]] == [20]
     assert run["retry_not_supported_reason"] == "RETRY_NO_RUN_RESULTS"
+
+
+def test_a_run_that_a_reset_has_taken(make_queue):
+    """Who read it a moment before still gets an answer, not an error of the server."""
+    queue = make_queue()
+    run = wait(queue, add_run(queue))
+    queue.store.clear()
+    view = RunViews(queue.settings, queue.account, queue.store, queue).one(run)
+
+    assert (view["id"], view["status"], view["can_retry"]) == (run.id, 10, False)
