@@ -28,7 +28,7 @@ JOB_URL = re.compile(
     r"(?:/\S*jobs/(?P<job>\d+))?\S*"
 )
 ALIKE, DIFFERENT, NOT_COMPARED = "✓", "✗", "·"
-NOT_IMPLEMENTED = 501
+UNAUTHORIZED, NOT_IMPLEMENTED = 401, 501
 SETTING = re.compile(r"^(DBT_CLOUD_\w+)=(.*)$", re.MULTILINE)
 
 
@@ -118,6 +118,13 @@ def compare_call(call: Call, there: Side, here: Side) -> tuple[str, list[str]]:
             f"{call} gave: {error}.",
             ("check DBT_CLOUD_JOB_URL in .env and the network, then ask again",),
         ) from None
+    if call is CALLS[0] and status_there == UNAUTHORIZED:
+        raise UserError(
+            f"{there.host} does not accept the token",
+            f"{call} gave 401: the token is wrong or another host's, or the account's plan has "
+            "no API.",
+            ("check DBT_CLOUD_API_TOKEN in .env, and the host in DBT_CLOUD_JOB_URL",),
+        )
     if status_here == NOT_IMPLEMENTED:
         return NOT_COMPARED, ["not implemented here"]
     if status_there != status_here:

@@ -160,6 +160,7 @@ class TestCommand:
             ({"DBT_CLOUD_API_TOKEN": ""}, "there is no account to compare with"),
             ({"DBT_CLOUD_JOB_URL": "nonsense"}, "there is no account to compare with"),
             ({"DBT_CLOUD_HOST": "localhost:1"}, "localhost:1 does not answer"),
+            ({"DBT_CLOUD_API_TOKEN": "dbtc_of-another-host"}, "does not accept the token"),
         ],
     )
     def test_what_cannot_be_compared(self, verify, settings, says):
