@@ -123,8 +123,10 @@ def create_variable(account: AccountDep, project: ProjectDep, body: BodyDep) -> 
     for kind, key in SCOPE_KEYS.items():
         if kind != body.type:
             definition.pop(key, None)
-    check_scope(account, definition)
-    variable = account.store.environment_variables.add(definition, body.state)
+    variables = account.store.environment_variables
+    with variables.changing:
+        check_scope(account, definition)
+        variable = variables.add(definition, body.state)
     return created(variable_view(account, variable))
 
 
@@ -134,11 +136,11 @@ def update_variable(account: AccountDep, variable: VariableDep, body: UpdateDep)
     given = body.definition(account.id)
     if "raw_value" in given:
         given["value"] = given.pop("raw_value")
-    if given.get("name", variable.name) != variable.name:
-        check_scope(account, variable.definition | given)
-    changed = account.store.environment_variables.change(
-        variable.id, lambda before: before | given, body.state
-    )
+    variables = account.store.environment_variables
+    with variables.changing:
+        if given.get("name", variable.name) != variable.name:
+            check_scope(account, variable.definition | given)
+        changed = variables.change(variable.id, lambda before: before | given, body.state)
     return one(variable_view(account, changed))
 
 

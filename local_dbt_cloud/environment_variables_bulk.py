@@ -33,14 +33,17 @@ def create_in_bulk(account: AccountDep, project: ProjectDep, content: ContentDep
     """One variable as an object, or several as a list, as the docs show it."""
     wanted = content.get("env_var")
     definitions: list[Definition] = []
-    for each in wanted if isinstance(wanted, list) else [wanted]:
-        texts = read_texts("env_var", each)
-        name = take_name(texts, "new_name")
-        if find_values(account, project, name):
-            raise InvalidRequestError(new_name=f"'{name}' is set there already")
-        definitions += define(account, project, name, texts)
     variables = account.store.environment_variables
-    return one(done([variables.add(definition).id for definition in definitions], []))
+    with variables.changing:
+        for each in wanted if isinstance(wanted, list) else [wanted]:
+            texts = read_texts("env_var", each)
+            name = take_name(texts, "new_name")
+            again = any(definition["name"] == name for definition in definitions)
+            if again or find_values(account, project, name):
+                raise InvalidRequestError(new_name=f"'{name}' is set there already")
+            definitions += define(account, project, name, texts)
+        new = [variables.add(definition).id for definition in definitions]
+    return one(done(new, []))
 
 
 @router.put("/", openapi_extra=graded("C", TERRAFORM))
@@ -48,18 +51,21 @@ def update_in_bulk(account: AccountDep, project: ProjectDep, content: ContentDep
     texts = read_texts("env_vars", content.get("env_vars"))
     name = take_name(texts, "name")
     new_name = take_name(texts, "new_name") if "new_name" in texts else name
-    values = find_values(account, project, name)
-    if not values:
-        raise NotFoundError
-    if new_name != name and find_values(account, project, new_name):
-        raise InvalidRequestError(new_name=f"'{new_name}' is set there already")
-    by_id = {key: texts.pop(str(key)) for key in values if str(key) in texts}
-    wanted = define(account, project, new_name, texts)
-    for key, value in values.items():
-        write(account, key, {"name": new_name, "value": by_id.get(key) or value["value"]})
-    deleted = [key for key, text in by_id.items() if not text]
-    account.store.environment_variables.delete(deleted)
-    return one(done(set_values(account, values.values(), wanted), deleted))
+    variables = account.store.environment_variables
+    with variables.changing:
+        values = find_values(account, project, name)
+        if not values:
+            raise NotFoundError
+        if new_name != name and find_values(account, project, new_name):
+            raise InvalidRequestError(new_name=f"'{new_name}' is set there already")
+        by_id = {key: texts.pop(str(key)) for key in values if str(key) in texts}
+        wanted = define(account, project, new_name, texts)
+        for key, value in values.items():
+            write(account, key, {"name": new_name, "value": by_id.get(key) or value["value"]})
+        deleted = [key for key, text in by_id.items() if not text]
+        variables.delete(deleted)
+        new = set_values(account, values.values(), wanted)
+    return one(done(new, deleted))
 
 
 @router.delete("/", openapi_extra=graded("C", TERRAFORM))

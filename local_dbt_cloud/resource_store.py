@@ -49,7 +49,7 @@ class Resources:
     def __init__(self, engine: Engine, table: Table, defaults: Definition) -> None:
         self.engine, self.table, self.defaults = engine, table, defaults
         # A change reads before it writes; two at once must not read the same.
-        self.changing = threading.Lock()
+        self.changing = threading.RLock()
 
     def find(self, identifier: int | None) -> Resource | None:
         """Also a deleted one: runs outlive what they ran."""

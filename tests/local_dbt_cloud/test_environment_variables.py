@@ -1,5 +1,7 @@
 """Environment variables: where they can be set, which one wins, and what dbt gets of them."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.local_dbt_cloud.server_process import ACCOUNT, PROJECT
@@ -133,6 +135,19 @@ class TestOneVariable:
 
         assert answer.json()["data"] == {"name": "'DBT_A' is set there already"}
 
+    def test_twice_at_once(self, scene):
+        """However many set it in the same moment, one does, and the others are refused."""
+        body = {"name": "DBT_SIZE", "type": "project", "raw_value": "small"}
+
+        def create(_number):
+            return scene.server.request("POST", scene.path, json=body).status_code
+
+        for _ in range(5):
+            with ThreadPoolExecutor(20) as pool:
+                assert sorted(pool.map(create, range(20))) == [201, *[400] * 19]
+            variable = scene.for_environments()["variables"]["DBT_SIZE"]["project"]
+            scene.server.send("DELETE", f"{scene.path}{variable['id']}/")
+
     def test_job_of_another_project(self, scene):
         """The table of a job is found only below its own project."""
         path = f"v3/projects/{PROJECT}/environment-variables/job/"
@@ -181,6 +196,14 @@ class TestInBulk:
         )
 
         assert list(scene.for_environments()["variables"]) == ["DBT_A", "DBT_B"]
+
+    def test_twice_in_a_body(self, scene):
+        """Refused as a whole: of two values for one scope, which would count?"""
+        twice = [{"new_name": "DBT_SIZE", "project": size} for size in ("small", "large")]
+        refused = scene.bulk("POST", {"env_var": twice}, 400)
+
+        assert refused == {"new_name": "'DBT_SIZE' is set there already"}
+        assert scene.for_environments()["variables"] == {}
 
     def test_rename(self, scene):
         """A new name is taken over by every value."""
