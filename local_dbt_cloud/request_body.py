@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from local_dbt_cloud.errors import InvalidRequestError
 
@@ -58,11 +58,7 @@ def body_of(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
 
 
 async def read_json_object(request: Request) -> dict[str, Any]:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise InvalidRequestError(body=f"larger than {MAX_BODY_BYTES} bytes")
+    body = await read_body(request)
     if not body.strip():
         return {}
     try:
@@ -76,6 +72,18 @@ async def read_json_object(request: Request) -> dict[str, Any]:
     if b"\\u0000" in text and holds_nul(content):
         raise InvalidRequestError(body="a text has a NUL in it, which no database keeps")
     return content
+
+
+async def read_body(request: Request) -> bytes:
+    body = b""
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise InvalidRequestError(body=f"larger than {MAX_BODY_BYTES} bytes")
+    except ClientDisconnect:  # nobody is left to be told
+        raise InvalidRequestError(body="not sent whole") from None
+    return body
 
 
 def holds_nul(content: Any) -> bool:
