@@ -11,6 +11,7 @@ MASK = "**********"
 # These steer where dbt reads and writes, which is the server's business in every run.
 KEPT_FROM_DBT = frozenset(
     {
+        "DBT_CLEAN_PROJECT_FILES_ONLY",
         "DBT_DEFER_STATE",
         "DBT_LOG_PATH",
         "DBT_PACKAGES_INSTALL_PATH",
@@ -18,6 +19,7 @@ KEPT_FROM_DBT = frozenset(
         "DBT_PROFILES_DIR",
         "DBT_PROJECT_DIR",
         "DBT_STATE",
+        "DBT_TARGET",
         "DBT_TARGET_PATH",
     }
 )
@@ -32,7 +34,12 @@ def effective_variables(store: Store, run: Run) -> dict[str, str]:
         for scope in PRECEDENCE
         for variable in scopes[scope].values()
     }
-    return {name: value for name, value in effective.items() if name not in KEPT_FROM_DBT}
+    # dbt 1.11 takes DBT_ENGINE_TARGET_PATH for DBT_TARGET_PATH, and before it.
+    return {
+        name: value
+        for name, value in effective.items()
+        if name.replace("DBT_ENGINE_", "DBT_") not in KEPT_FROM_DBT
+    }
 
 
 def variables_by_scope(

@@ -267,7 +267,12 @@ class TestInARun:
             for scope in list(scopes)[:depth]:
                 body = {"name": name, "type": scope, "raw_value": f"of the {scope}"}
                 made.append(server.send("POST", path, {**body, **scopes[scope]}, 201))
-        for name in ("DBT_CLOUD_RUN_ID", "DBT_TARGET_PATH", "DBT_PROJECT_DIR"):
+        for name in (
+            "DBT_CLOUD_RUN_ID",
+            "DBT_TARGET_PATH",
+            "DBT_PROJECT_DIR",
+            "DBT_ENGINE_TARGET_PATH",
+        ):
             body = {"name": name, "type": "project", "raw_value": "/stolen"}
             made.append(server.send("POST", path, body, 201))
         run = server.finish(server.trigger(job)["id"])
