@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
+from cron_descriptor import Options, get_description
 from cronsim import CronSim, CronSimError
 
 
 FIELDS = 5
 HOURLY = "0 * * * *"
+# Whatever the language of this machine.
+ENGLISH = Options(locale_code="en_US", use_24hour_time_format=False)
 
 
 def check_cron(text: str) -> str:
@@ -32,5 +35,6 @@ def latest_tick(cron: str, until: datetime) -> datetime:
 
 
 def humanized_cron(cron: str) -> str:
-    """Dbt Cloud's words are known for one; the others are much like its own."""
-    return "Every hour" if cron == HOURLY else CronSim(cron, datetime.now(UTC)).explain()
+    """In the words of the very library that the recorded ones are of."""
+    words: str = get_description(cron, ENGLISH)
+    return words

@@ -52,6 +52,13 @@ class TestCreate:
         }
         assert create()["cron_humanized"] == "Every hour"
 
+    def test_recorded_words_of_a_cron_expression(self, create):
+        """As recorded in 2024."""
+        assert create(schedule={"cron": "6 */12 * * 0,1,2,3,4,5,6"})["cron_humanized"] == (
+            "At 6 minutes past the hour, every 12 hours, only on Sunday, Monday, Tuesday, "
+            "Wednesday, Thursday, Friday, and Saturday"
+        )
+
     @pytest.mark.parametrize(
         ("date", "time", "cron"),
         [

@@ -194,7 +194,7 @@ class TestCron:
         assert next_tick("0 * * * *", moment) == datetime(2026, 3, 1, 11, tzinfo=UTC)
 
     @pytest.mark.parametrize(
-        ("cron", "words"), [("0 * * * *", "Every hour"), ("0 6 * * *", "At 06:00 every day")]
+        ("cron", "words"), [("0 * * * *", "Every hour"), ("0 6 * * *", "At 06:00 AM")]
     )
     def test_in_words(self, cron, words):
         """An expression is shown to people as a sentence."""
