@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,9 +53,31 @@ def watcher():
     )
 
 
-@pytest.fixture
-def trigger_id(airflow_database, watcher):
+@dataclass(frozen=True)
+class WatchedAsset:
     """An asset with the watcher, as Airflow keeps it."""
+
+    asset_id: int
+    trigger_id: int
+
+    def fire(self, payload):
+        Trigger.submit_event(self.trigger_id, TriggerEvent(payload))
+
+    def note(self, session):
+        of_this_asset = AssetStateStoreModel.asset_id == self.asset_id
+        stored = session.scalar(select(AssetStateStoreModel.value).where(of_this_asset))
+        return Told.from_stored(json.loads(stored)) if stored else None
+
+    def events_and_note(self):
+        with create_session() as session:
+            of_this_asset = AssetEvent.asset_id == self.asset_id
+            events = session.scalars(select(AssetEvent.id).where(of_this_asset)).all()
+            return len(events), self.note(session)
+
+
+@pytest.fixture
+def asset(airflow_database, watcher):
+    """The asset, and nothing left of it afterwards."""
     path, kwargs = watcher.serialize()
     with create_session() as session:
         asset = AssetModel(name="job_ended", uri="job_ended")
@@ -63,60 +86,51 @@ def trigger_id(airflow_database, watcher):
         session.flush()
         session.add(AssetActive(name=asset.name, uri=asset.uri))
         session.add(AssetWatcherModel(name="w", asset_id=asset.id, trigger_id=trigger.id))
-        given = trigger.id, asset.id
-    yield given[0]
+        watched = WatchedAsset(asset.id, trigger.id)
+    yield watched
     with create_session() as session:
-        for model in (AssetWatcherModel, AssetEvent, AssetStateStoreModel, AssetActive):
-            session.execute(delete(model))
-        session.execute(delete(AssetModel).where(AssetModel.id == given[1]))
-        session.execute(delete(Trigger).where(Trigger.id == given[0]))
-
-
-def events_and_note(key):
-    with create_session() as session:
-        events = session.scalars(select(AssetEvent.extra)).all()
-        note = session.scalar(
-            select(AssetStateStoreModel.value).where(AssetStateStoreModel.key == key)
-        )
-        return len(events), Told.from_stored(json.loads(note)) if note else None
+        for model in (AssetWatcherModel, AssetEvent, AssetStateStoreModel):
+            session.execute(delete(model).where(model.asset_id == watched.asset_id))
+        session.execute(delete(AssetActive).where(AssetActive.name == "job_ended"))
+        session.execute(delete(AssetModel).where(AssetModel.id == watched.asset_id))
+        session.execute(delete(Trigger).where(Trigger.id == watched.trigger_id))
 
 
 @pytest.mark.usefixtures("listening")
 class TestNote:
-    def test_is_written_with_the_event(self, watcher, trigger_id):
+    def test_is_written_with_the_event(self, watcher, asset):
         """An event of the watcher leaves both: the event, and the note of its run."""
-        Trigger.submit_event(trigger_id, TriggerEvent(watcher._payload(RUN)))
+        asset.fire(watcher._payload(RUN))
 
-        events, note = events_and_note(watcher.state_key)
+        events, note = asset.events_and_note()
         assert events == 1
         assert note.has(7)
 
-    def test_runs_add_up(self, watcher, trigger_id):
+    def test_runs_add_up(self, watcher, asset):
         """A second event keeps the first one's note."""
         for run_id in (7, 8):
-            Trigger.submit_event(trigger_id, TriggerEvent(watcher._payload(RUN | {"id": run_id})))
+            asset.fire(watcher._payload(RUN | {"id": run_id}))
 
-        _, note = events_and_note(watcher.state_key)
+        _, note = asset.events_and_note()
         assert sorted(note.ended) == ["7", "8"]
 
-    def test_is_undone_with_the_event(self, watcher, trigger_id, monkeypatch):
+    def test_is_undone_with_the_event(self, watcher, asset, monkeypatch):
         """What stops Airflow after the note was written takes the note back with the event."""
         was_there = []
 
         def stop(*_arguments, session, **_options):
-            note = select(AssetStateStoreModel.value)
-            was_there.append(session.scalar(note))
+            was_there.append(asset.note(session).has(7))
             raise RuntimeError("the triggerer dies")
 
         monkeypatch.setattr(AssetManager, "_queue_dagruns", stop)
         with pytest.raises(RuntimeError):
-            Trigger.submit_event(trigger_id, TriggerEvent(watcher._payload(RUN)))
+            asset.fire(watcher._payload(RUN))
 
-        assert '"7"' in was_there[0]
-        assert events_and_note(watcher.state_key) == (0, None)
+        assert was_there == [True]
+        assert asset.events_and_note() == (0, None)
 
-    def test_other_events_are_none_of_its_business(self, watcher, trigger_id):
+    def test_other_events_are_none_of_its_business(self, asset):
         """An event without a run of ours leaves no note, and is not disturbed."""
-        Trigger.submit_event(trigger_id, TriggerEvent({"file": "x"}))
+        asset.fire({"file": "x"})
 
-        assert events_and_note(watcher.state_key) == (1, None)
+        assert asset.events_and_note() == (1, None)
