@@ -23,12 +23,15 @@ from include.dbt_cloud.job_watch import DbtCloudJobWatchTrigger
 # Airflow itself uses what it calls deprecated.
 pytestmark = pytest.mark.filterwarnings("default")
 
-RUN = {
-    "id": 7,
-    "status_humanized": "Success",
-    "href": "https://cloud/runs/7/",
-    "finished_at": str(datetime.now(UTC)),
-}
+
+def ended_run(run_id=7):
+    """A run that has ended just now: the note forgets what ended some minutes before."""
+    return {
+        "id": run_id,
+        "status_humanized": "Success",
+        "href": f"https://cloud/runs/{run_id}/",
+        "finished_at": str(datetime.now(UTC)),
+    }
 
 
 @pytest.fixture
@@ -100,7 +103,7 @@ def asset(airflow_database, watcher):
 class TestNote:
     def test_is_written_with_the_event(self, watcher, asset):
         """An event of the watcher leaves both: the event, and the note of its run."""
-        asset.fire(watcher._payload(RUN))
+        asset.fire(watcher._payload(ended_run()))
 
         events, note = asset.events_and_note()
         assert events == 1
@@ -109,7 +112,7 @@ class TestNote:
     def test_runs_add_up(self, watcher, asset):
         """A second event keeps the first one's note."""
         for run_id in (7, 8):
-            asset.fire(watcher._payload(RUN | {"id": run_id}))
+            asset.fire(watcher._payload(ended_run(run_id)))
 
         _, note = asset.events_and_note()
         assert sorted(note.ended) == ["7", "8"]
@@ -124,7 +127,7 @@ class TestNote:
 
         monkeypatch.setattr(AssetManager, "_queue_dagruns", stop)
         with pytest.raises(RuntimeError):
-            asset.fire(watcher._payload(RUN))
+            asset.fire(watcher._payload(ended_run()))
 
         assert was_there == [True]
         assert asset.events_and_note() == (0, None)
