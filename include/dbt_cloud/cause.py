@@ -10,6 +10,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from airflow.providers.dbt.cloud.utils.openlineage import (
+    inject_parent_job_information_into_dbt_cloud_cause,
+)
+
 
 MAX_LENGTH = 255
 KEY_FIELD = "airflow_key"
@@ -71,3 +75,14 @@ def _json_object(text: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def cause_for(ti: Any, key: RunKey, reason: str | None, *, with_lineage: bool) -> str:
+    """Write the cause of a new run: the key, and words of the DAG's author or of our own."""
+    words = reason or (
+        f"Airflow: dag {ti.dag_id}, task {ti.task_id}, dag_run {ti.run_id}, try {ti.try_number}"
+    )
+    if not with_lineage:
+        return cause_of(key, words)
+    lineage = inject_parent_job_information_into_dbt_cloud_cause(words, ti)
+    return lineage_cause_of(key, lineage or "", words)

@@ -18,15 +18,12 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from include.dbt_cloud.api_errors import DbtCloudApiError
 from include.dbt_cloud.assets import MODELS, publish
+from include.dbt_cloud.cause import cause_for
 from include.dbt_cloud.hook import PatientDbtCloudHook
 from include.dbt_cloud.job_names import JobLookupError, JobNames, JobsApi, find_job, job_number
 from include.dbt_cloud.missing_job import JobCreationLostError, MissingJob
 from include.dbt_cloud.one_run import OneRun, RunRequest, TaskStoppedError, TriggerLostError
-from include.dbt_cloud.operator_parameters import (
-    attempt_of,
-    cause_for,
-    refuse_what_cannot_be_kept,
-)
+from include.dbt_cloud.operator_parameters import attempt_of, refuse_what_cannot_be_kept
 from include.dbt_cloud.outcome import Outcome
 from include.dbt_cloud.run_failures import (
     RefusedError,

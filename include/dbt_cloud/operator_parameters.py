@@ -2,11 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.dbt.cloud.utils.openlineage import (
-    inject_parent_job_information_into_dbt_cloud_cause,
-)
-
-from include.dbt_cloud.cause import RunKey, cause_of, lineage_cause_of
 from include.dbt_cloud.task_memory import Attempt
 
 
@@ -24,17 +19,6 @@ def attempt_of(context: "Context") -> Attempt:
         clear_number=dag_run.clear_number or 0,
         since=dag_run.start_date.isoformat() if dag_run.start_date else None,
     )
-
-
-def cause_for(ti: Any, key: RunKey, reason: str | None, *, with_lineage: bool) -> str:
-    """Write the cause of a new run: the key, and words of the DAG's author or of our own."""
-    words = reason or (
-        f"Airflow: dag {ti.dag_id}, task {ti.task_id}, dag_run {ti.run_id}, try {ti.try_number}"
-    )
-    if not with_lineage:
-        return cause_of(key, words)
-    lineage = inject_parent_job_information_into_dbt_cloud_cause(words, ti)
-    return lineage_cause_of(key, lineage or "", words)
 
 
 def refuse_what_cannot_be_kept(
