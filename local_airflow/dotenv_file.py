@@ -70,7 +70,7 @@ def whole_lines(lines: Iterable[str], file: str) -> dict[str, str]:
 
 
 def _entries(lines: Iterable[str], file: str) -> Iterator[tuple[str, str] | UserError]:
-    seen: set[str] = set()
+    seen: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -79,10 +79,10 @@ def _entries(lines: Iterable[str], file: str) -> Iterator[tuple[str, str] | User
         if match is None or why:
             yield _broken(file, number, line, *why)
         elif match["key"] in seen:
-            twice = f"{match['key']} is set twice."
+            twice = f"{match['key']} is set in line {seen[match['key']]} already."
             yield _broken(file, number, line, twice, "Keep one of the two lines.")
         else:
-            seen.add(match["key"])
+            seen[match["key"]] = number
             yield match["key"], match["value"]
 
 

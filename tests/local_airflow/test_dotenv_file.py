@@ -23,6 +23,12 @@ def test_refuses_what_its_readers_read_differently(line):
         parse_lines(["B=2", line], ".env")
 
 
+def test_setting_given_twice_names_both_lines():
+    """A setting that stands there twice is refused with both line numbers."""
+    with pytest.raises(UserError, match=r"line 3(?s:.)*set in line 1 already"):
+        parse_lines(["B=2", "", "B=1"], ".env")
+
+
 def test_never_repeats_a_value():
     """The message about a broken line does not show its value, which may be a token."""
     with pytest.raises(UserError) as refused:
