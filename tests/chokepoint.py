@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import re
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 
 @dataclass
@@ -69,8 +72,10 @@ class Chokepoint(ThreadingHTTPServer):
                 return answer
         return None
 
-    def handle_error(self, _request: Any, _client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that was killed leaves a broken connection; that is the point."""
+        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -124,7 +129,7 @@ class Handler(BaseHTTPRequestHandler):
             upstream.close()
 
     def fall(self, blow: Blow) -> None:
-        blow.strike(sender_of(self.client_address[1]))
+        blow.strike(sender_of(self.client_address[1], to=self.server.server_address[1]))
         blow.has_fallen.set()
 
     def log_message(self, *_arguments: Any) -> None:
@@ -145,19 +150,11 @@ def chokepoint(tls: Path, upstream_port: int) -> Iterator[Chokepoint]:
         server.server_close()
 
 
-def sender_of(port: int) -> int:
-    """The process whose end of the connection has this port, as Linux tells it."""
-    inode = None
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        columns = line.split()
-        if int(columns[1].rpartition(":")[2], 16) == port:
-            inode = columns[9]
-            break
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            links = [str(each.readlink()) for each in (process / "fd").iterdir()]
-        except OSError:
-            continue
-        if f"socket:[{inode}]" in links:
-            return int(process.name)
+def sender_of(port: int, to: int) -> int:
+    """The process that has the connection from one port to the other, both on this machine."""
+    for each in psutil.net_connections("tcp4"):
+        # Of a connection that has just been closed the system no longer knows the process, and
+        # its port may already be that of another connection, to somebody else.
+        if each.pid and each.raddr and (each.laddr.port, each.raddr.port) == (port, to):
+            return each.pid
     raise LookupError(f"no process has the connection from port {port}")

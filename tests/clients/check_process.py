@@ -1,7 +1,9 @@
 """Runs the checks of one client, inside its environment, and reads what became of each."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,21 +46,30 @@ def run_checks(
         *(f"-p{name}" for name in client.plugins),
         *client.check_files,
     ]
-    try:
-        done = subprocess.run(
-            command,
-            # Not the repository: what is there would hide packages of the client's.
-            cwd=folder,
-            env=process_env(environment, facts, folder),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=SECONDS,
-        )
-    except subprocess.TimeoutExpired as error:
-        return Report({}, f"{error}:\n{(error.stdout or b'').decode(errors='replace')[-SHOWN:]}")
-    return Report(read_results(results) if results.exists() else {}, done.stdout[-SHOWN:])
+    with subprocess.Popen(
+        command,
+        # Not the repository: what is there would hide packages of the client's.
+        cwd=folder,
+        env=process_env(environment, facts, folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired as error:
+            shown = (error.stdout or b"").decode(errors="replace")[-SHOWN:]
+            return Report({}, f"{error}:\n{shown}")
+        finally:
+            end_group(process.pid)
+    return Report(read_results(results) if results.exists() else {}, output[-SHOWN:])
+
+
+def end_group(leader: int) -> None:
+    """End what is left of the checks: Prefect's server has stayed behind when it was slow to go."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def process_env(environment: Environment, facts: dict[str, Any], folder: Path) -> dict[str, str]:

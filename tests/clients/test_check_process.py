@@ -1,0 +1,51 @@
+"""The process that runs a client's checks."""
+
+import contextlib
+import time
+
+import psutil
+
+from local_airflow.install import Environment
+from tests.clients.check_process import run_checks
+from tests.clients.clients import FOLDER, Client
+
+
+CHECK = """
+import os
+import subprocess
+
+
+def test_leaves_a_process():
+    with open({path!r}, "w") as file:
+        sleep = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL)
+        file.write(str(sleep.pid))
+"""
+
+
+def test_what_a_client_leaves_running_is_ended(tmp_path, monkeypatch):
+    """A server that a client has started for its checks does not outlive them."""
+    folder, pid = tmp_path / "clients", tmp_path / "pid"
+    (folder / "checks/any").mkdir(parents=True)
+    (folder / "checks/any/leaves.py").write_text(CHECK.format(path=str(pid)))
+    for name in ("checks.ini", "in_client"):
+        (folder / name).symlink_to(FOLDER / name)
+    monkeypatch.setattr("tests.clients.clients.FOLDER", folder)
+    monkeypatch.setattr("tests.clients.check_process.FOLDER", folder)
+    environment = Environment("dev", lock=tmp_path / "unused")
+
+    report = run_checks(Client("any", ""), environment, {"bundle": ""}, tmp_path)
+
+    assert report.failures == {"leaves.test_leaves_a_process": None}, report.output
+    assert has_ended(int(pid.read_text()))
+
+
+def has_ended(pid: int) -> bool:
+    """It is gone, or only its entry is left until the system's first process has read it."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.1)
+                continue
+        return True
+    return False
