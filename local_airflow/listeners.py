@@ -1,5 +1,6 @@
 """Who listens on a port of this machine, as far as Linux tells this user."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,9 +14,16 @@ def who_listens(port: int) -> str | None:
     for process in Path("/proc").glob("[0-9]*"):
         # A stranger's process hides its open files, and any process may end meanwhile.
         with suppress(OSError):
-            if inodes & {str(file.readlink()) for file in (process / "fd").iterdir()}:
+            if inodes & set(_open_files(process)):
                 return f"{(process / 'comm').read_text().strip()} (process {process.name})"
     return None
+
+
+def _open_files(process: Path) -> Iterator[str]:
+    for file in (process / "fd").iterdir():
+        # One that is closed meanwhile must not hide the others.
+        with suppress(OSError):
+            yield str(file.readlink())
 
 
 def _listening_inodes(port: int) -> set[str]:
