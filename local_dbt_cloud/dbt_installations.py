@@ -24,7 +24,7 @@ from local_dbt_cloud.warm_dbt import WarmDbt
 OWN_ADAPTER = "postgres"
 # dbt Cloud's names for "whatever is current"; here that is the dbt that is installed.
 RELEASE_TRACKS = re.compile(r"(versionless|latest|latest-fusion|compatible|extended|fallback)")
-VERSION = re.compile(r"(\d+)\.(\d+)(\.\d+)?(-latest|-pre|[a-z0-9.]*)?")
+VERSION = re.compile(r"(\d+)\.(\d+)(\.\d+((a|b|rc)\d+)?)?(-latest|-pre)?")
 # Building a package may need the network and its settings, and nothing else of this server's.
 FOR_INSTALLING = re.compile(r"(UV|PIP)_\w+|(https?|no|all)_proxy", re.IGNORECASE)
 SECONDS_TO_LOOK = 0.2
@@ -134,8 +134,8 @@ class DbtInstallations:
         found = VERSION.fullmatch(dbt_version)
         if found is None:
             raise NoSuchDbtError(f"'{dbt_version}' is no version of dbt")
-        major, minor, patch, suffix = found.groups()
-        if suffix == "" and patch:
+        major, minor, patch, *_, track = found.groups()
+        if patch and not track:
             is_own = dbt_version == self.own_version
             return None if is_own else f"dbt-core=={dbt_version}"
         if self.own_version.split(".")[:2] == [major, minor]:

@@ -303,3 +303,16 @@ def test_another_version_of_dbt(make_server, warehouse):
     assert run["status"] == 10, run["status_message"]
     assert run["dbt_version"] == "1.10.0-latest"
     assert "Running with dbt=1.10." in run["run_steps"][-1]["logs"]
+
+
+@pytest.mark.parametrize("version", ["newest", "1.11.0-newest", "1.11newest", "1"])
+def test_what_is_no_version_of_dbt(make_server, version):
+    """The run ends with an error that says so; the dbt that is there does not step in."""
+    server = make_server(
+        declare(job(THIRD_JOB, "Build", "dbt build")), dbt=REAL_DBT, **NO_WAREHOUSE
+    ).start()
+    run = server.finish(server.trigger(THIRD_JOB, dbt_version_override=version)["id"])
+    server.stop()
+
+    assert run["status"] == 20
+    assert f"'{version}' is no version of dbt" in run["status_message"]
