@@ -11,17 +11,23 @@ from tests.local_airflow.native_stack import ROOT
 from tests.local_airflow.terminal import COLOUR, read_all, seen
 
 
+# It goes by what was drawn, not by the clock: on a busy machine a frame comes when it can.
 PROGRAM = """
 import time
 from local_airflow.waiting import Waiting
 
+def until_drawn(times):
+    last = line._frame + times
+    while line.is_drawn and line._frame <= last:
+        time.sleep(0.01)
+
 with Waiting("something") as line:
-    time.sleep(0.21)
+    until_drawn(2)
     line.detail = "and what it is at, in more words than a narrow terminal has room for"
-    time.sleep(0.12)
+    until_drawn(1)
     line.tick("the first part")
     line.say("a line of its own")
-    time.sleep(0.12)
+    until_drawn(1)
 print("the end")
 """
 
@@ -36,7 +42,7 @@ def in_a_terminal(columns=80, **environment):
             env={"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", **environment},
             dimensions=(24, columns),
             encoding="utf-8",
-            timeout=20,
+            timeout=60,
         )
     )
 
@@ -57,15 +63,18 @@ class TestInATerminal:
         """The line moves, counts the seconds, and says more when there is more to say."""
         shown = [line for line in states(raw) if "something …" in line]
 
+        seconds = [float(re.search(r"(\d+\.\d) s  something …", line)[1]) for line in shown]
+
         assert len({line[0] for line in shown}) >= 3
-        assert shown[0].endswith(" 0.1 s  something …")
+        assert seconds == sorted(seconds)
+        assert seconds[0] < seconds[-1]
         assert any("something …  and what it is at" in line for line in shown)
 
     def test_leaves_only_what_is_done(self, raw):
         """At the end the line is gone, and what was done stands where it was said."""
         left = [line for line in seen(raw) if line]
 
-        assert re.fullmatch(r"✓   0\.\d s  the first part", left[0])
+        assert re.fullmatch(r"✓ +\d+\.\d s  the first part", left[0])
         assert left[1:] == ["a line of its own", "the end"]
         assert COLOUR.search(raw)
 
@@ -110,4 +119,4 @@ class TestInAPipe:
         lines = in_a_pipe().splitlines()
 
         assert lines == [lines[0], "a line of its own", "the end"]
-        assert re.fullmatch(r"    0\.\d s  the first part", lines[0])
+        assert re.fullmatch(r" +\d+\.\d s  the first part", lines[0])

@@ -74,7 +74,7 @@ def test_retry_limit_runs_the_job_twice(dbt_cloud, run, dag):
 )
 def test_503_while_it_waits(dbt_cloud, run, dag, state):
     """Only the triggerer asks again, and only with `retry_limit`; else a good run looks red."""
-    dbt_cloud.take_seconds(0.5)
+    dbt_cloud.take_seconds(3)
     dbt_cloud.fail_next(503, method="GET", path="*/runs/*", after=1)
 
     assert run(dag) == state
