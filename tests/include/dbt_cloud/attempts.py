@@ -17,6 +17,7 @@ import re
 import signal
 import ssl
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
@@ -267,15 +268,26 @@ def _as_airflow_does(operator: Any, act: Callable[..., Any], *arguments: Any) ->
 
 
 def run_to_the_end(work: Awaitable[Any]) -> Any:
-    """`asyncio.run`, and a moment for the TLS connections to close, which aiohttp leaves to it."""
+    """
+    `asyncio.run`, and the time that TLS connections take to close, which aiohttp leaves to it.
+
+    One that is still open when the loop ends is complained about in whichever test comes next.
+    """
 
     async def whole() -> Any:
         try:
             return await work
         finally:
-            await asyncio.sleep(0.1)
+            deadline = time.monotonic() + 30
+            while open_connections() and time.monotonic() < deadline:
+                await asyncio.sleep(0.01)
 
     return asyncio.run(whole())
+
+
+def open_connections() -> int:
+    """Those of the running loop; what it wakes itself up with is none."""
+    return len(asyncio.get_running_loop()._selector.get_map()) - 1
 
 
 async def _first_event(trigger: DbtCloudRunTrigger) -> Any:

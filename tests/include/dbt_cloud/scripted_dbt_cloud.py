@@ -165,9 +165,11 @@ def proxy(refusal: str = "") -> Iterator[tuple[int, list[str]]]:
     with ProxyServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield server.server_address[1], asked
-        server.shutdown()
-        thread.join()
+        try:
+            yield server.server_address[1], asked
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:

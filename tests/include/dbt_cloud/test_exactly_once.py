@@ -204,4 +204,4 @@ def test_settles_quickly(task_instance, connected):
 
     triggering = ti.trace[: ti.trace.index("write xcom job_run_id")]
     assert [name for name in triggering if name.startswith(("GET", "POST"))] == [POST]
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60

@@ -41,9 +41,12 @@ def waiting_for(run_id, **more):
 class TestMarkedInTheUi:
     def test_sync(self, task_instance, connected):
         """SIGTERM, Airflow's way to end a task that runs, cancels its run before the SIGKILL."""
-        ti = task_instance(job_id=OTHER_JOB, deferrable=False, check_interval=60)
+        # Whoever waits for the next look before it stops is far from "at once".
+        ti = task_instance(job_id=OTHER_JOB, deferrable=False, check_interval=300)
         child = ti.start()
+        deadline = time.monotonic() + 60
         while "write xcom job_run_id" not in ti.trace:
+            assert time.monotonic() < deadline, ti.log
             time.sleep(0.01)
         connected.held(newest(connected)["id"])
 
@@ -51,7 +54,7 @@ class TestMarkedInTheUi:
         os.kill(child, signal.SIGTERM)
         ended = ti.wait(child)
 
-        assert time.monotonic() - told < 4
+        assert time.monotonic() - told < 30
         assert ended["raised"] == "TaskStoppedError"
         assert newest(connected)["status_message"] == "Cancelled by user."
         assert ti.trace.count(CANCEL) == 1
@@ -107,7 +110,8 @@ class TestTimeout:
     @MODES
     @pytest.mark.parametrize(
         "limit",
-        [{"timeout": 1}, {"execution_timeout": timedelta(seconds=1)}],
+        # The second one counts from the beginning of the try, which must have its run by then.
+        [{"timeout": 1}, {"execution_timeout": timedelta(seconds=4)}],
         ids=["timeout", "execution_timeout"],
     )
     def test_cancels_once_and_fails(self, task_instance, connected, deferrable, limit):
@@ -117,7 +121,7 @@ class TestTimeout:
 
         ended = ti.run()
 
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 60
         assert ended["raised"] == "RunTimeoutError"
         assert newest(connected)["is_cancelled"]
         assert ti.trace.count(CANCEL) == 1

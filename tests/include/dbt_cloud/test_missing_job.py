@@ -156,7 +156,7 @@ class TestNeverTwice:
         """Let two tasks find that the job is missing before either creates it."""
         both_found_none = multiprocessing.get_context("fork").Barrier(2)
         tasks = [by_name(), by_name()]
-        blow = Blow(CREATE, after=False, strike=lambda: both_found_none.wait(20))
+        blow = Blow(CREATE, after=False, strike=lambda: both_found_none.wait(60))
         children = [task.start(blow) for task in tasks]
         return tasks, [task.wait(child) for task, child in zip(tasks, children, strict=True)]
 

@@ -1,6 +1,5 @@
 """What goes over the wire: no more than is needed, through the proxy, and never for ever."""
 
-import asyncio
 import json
 import os
 import re
@@ -78,7 +77,6 @@ class TestTimeLimit:
                 await api.newest_successes(JOB, 1)
             finally:
                 await api.close()
-                await asyncio.sleep(1)  # the TLS connection ends only when the server answers
 
         with pytest.raises(AnswerLostError):
             run_to_the_end(ask())
