@@ -82,7 +82,7 @@ def start_by_hand(dbt_cloud) -> Callable[..., int]:
         hook = DbtCloudHook()
         answer = hook.trigger_job_run(dbt_cloud.jobs[job_name], cause="by hand")
         run_id = answer.json()["data"]["id"]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while wait and dbt_cloud.runs[-1].status not in {"success", "error", "cancelled"}:
             assert time.monotonic() < deadline
             time.sleep(0.02)

@@ -50,13 +50,6 @@ def start_script(dbt_cloud):
             process.wait()
 
 
-def wait_until(holds, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def is_running(dbt_cloud):
     return any(run.status == "running" for run in dbt_cloud.runs)
 
@@ -143,11 +136,11 @@ class TestScript:
         """Told to stop, as Airflow does when a task is killed, it cancels the run first."""
         dbt_cloud.hold()
         process = start_script()
-        wait_until(lambda: is_running(dbt_cloud))
-
-        time.sleep(0.5)  # so that it has read the answer and is waiting
+        # It has read the answer: from here on it knows its run.
+        said = process.stdout.readline()
+        assert said.startswith(f"run {dbt_cloud.runs[0].id}: ")
         os.killpg(process.pid, number)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
         assert process.returncode == 1
         assert dbt_cloud.runs[0].status == "cancelled"
@@ -157,7 +150,7 @@ class TestScript:
         dbt_cloud.hold()
 
         process = start_script(SECONDS_TO_WAIT="2")
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
 
         assert process.returncode == 1
         assert "has not ended in 2 s" in errors

@@ -57,12 +57,12 @@ def dbt_cloud(tmp_path, flights_in_warehouse):
         yield variables, tmp_path / "dbt_project"
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=60)
         log.close()
 
 
 def wait_until_healthy(variables):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     bundle = Path(variables["LOCAL_DBT_CLOUD_TLS"]) / "bundle.pem"
     while True:
         try:

@@ -341,7 +341,7 @@ class TestOnExternalRun:
                 await asyncio.to_thread(start_by_hand, name)
                 for name in (BUILD_ONE_MONTH, BUILD_FLIGHTS)
             ]
-            return run_ids, (await asyncio.wait_for(told, 20)).payload
+            return run_ids, (await asyncio.wait_for(told, 120)).payload
 
         (_, run_id), payload = asyncio.run(first_told())
 
