@@ -1,13 +1,9 @@
 """The process that runs a client's checks."""
 
-import contextlib
-import time
-
-import psutil
-
 from local_airflow.install import Environment
 from tests.clients.check_process import run_checks
 from tests.clients.clients import FOLDER, Client
+from tests.local_dbt_cloud.test_run_queue import wait_until_dead
 
 
 CHECK = """
@@ -36,16 +32,4 @@ def test_what_a_client_leaves_running_is_ended(tmp_path, monkeypatch):
     report = run_checks(Client("any", ""), environment, {"bundle": ""}, tmp_path)
 
     assert report.failures == {"leaves.test_leaves_a_process": None}, report.output
-    assert has_ended(int(pid.read_text()))
-
-
-def has_ended(pid: int) -> bool:
-    """It is gone, or only its entry is left until the system's first process has read it."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                time.sleep(0.1)
-                continue
-        return True
-    return False
+    assert wait_until_dead(int(pid.read_text()))

@@ -70,7 +70,7 @@ def all_runs(queue):
 
 def wait(queue, run, until=lambda run: run.status.is_final):
     """The run once it is as it should be."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         found = queue.store.find_run(run.id)
         if until(found):

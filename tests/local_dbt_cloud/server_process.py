@@ -51,7 +51,7 @@ if "hold" in arguments:
 if "stubborn" in arguments:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pathlib.Path("{folder}", "held-" + os.environ["DBT_CLOUD_RUN_ID"]).write_text(str(os.getpid()))
-    time.sleep(60)
+    time.sleep(600)
 failed = "fail" in arguments
 if arguments[0] != "deps":
     status, message = ("error", "Database Error in one: it broke") if failed else ("success", "OK")
@@ -183,7 +183,7 @@ class Server:
         return self
 
     def _wait_until_healthy(self) -> httpx.Client:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 trusted = ssl.create_default_context(cafile=str(self.bundle))
@@ -194,7 +194,7 @@ class Server:
                 base_url=self.url,
                 verify=trusted,
                 headers={"Authorization": f"Token {self.token}"},
-                timeout=20,
+                timeout=60,
             )
             try:
                 client.get("/_local/health").raise_for_status()
@@ -210,7 +210,7 @@ class Server:
         if self.client is not None:  # it may never have become healthy
             self.client.close()
         self.process.send_signal(number)
-        code = self.process.wait(timeout=20)
+        code = self.process.wait(timeout=60)
         self.process = None
         return code
 
@@ -239,7 +239,9 @@ class Server:
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
 
-    def wait(self, run_id: int, until: Callable[[dict[str, Any]], Any], seconds: float = 60) -> Any:
+    def wait(
+        self, run_id: int, until: Callable[[dict[str, Any]], Any], seconds: float = 180
+    ) -> Any:
         """The run, with its steps, once it is as it should be."""
         deadline = time.monotonic() + seconds
         while True:
@@ -252,7 +254,7 @@ class Server:
                 pytest.fail(f"{message}\n{json.dumps(steps, indent=1)}", pytrace=False)
             time.sleep(0.02)
 
-    def finish(self, run_id: int, seconds: float = 90) -> dict[str, Any]:
+    def finish(self, run_id: int, seconds: float = 240) -> dict[str, Any]:
         return self.wait(run_id, lambda run: run["is_complete"], seconds)
 
     def held(self, run_id: int) -> int:

@@ -35,7 +35,7 @@ def ask(dbt_cloud):
         base_url=f"https://{connection.host}",
         verify=ssl.create_default_context(cafile=str(connection.ca_bundle)),
         headers={"Authorization": f"Token {connection.token}"},
-        timeout=30,
+        timeout=60,
     ) as client:
 
         def ask(method, path, **options):
@@ -76,7 +76,7 @@ class Raw:
         lines = [line, b"Host: localhost", b"Connection: close"]
         lines += [b"Authorization: Token " + self.token.encode(), *headers]
         with (
-            socket.create_connection((self.host, self.port), timeout=10) as plain,
+            socket.create_connection((self.host, self.port), timeout=60) as plain,
             self.context.wrap_socket(plain, server_hostname=self.host) as tls,
         ):
             tls.sendall(b"\r\n".join(lines) + b"\r\n\r\n" + body)
@@ -412,12 +412,12 @@ class TestHttp:
         """The server does not wait for a client that is gone, and makes no fuss about it."""
         before = len(dbt_cloud.server.log)
         with (
-            socket.create_connection((raw.host, raw.port), timeout=10) as plain,
+            socket.create_connection((raw.host, raw.port), timeout=60) as plain,
             raw.context.wrap_socket(plain, server_hostname=raw.host) as tls,
         ):
             head = f"POST {job}/run/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
             tls.sendall(f"{head}Authorization: Token {raw.token}\r\n\r\n{{".encode())
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while f"POST {job}/run/" not in dbt_cloud.server.log[before:]:
             assert time.monotonic() < deadline
             time.sleep(0.02)

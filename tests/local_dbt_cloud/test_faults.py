@@ -17,7 +17,7 @@ def client(dbt_cloud):
         base_url=f"https://{connection.host}",
         verify=ssl.create_default_context(cafile=str(connection.ca_bundle)),
         headers={"Authorization": f"Token {connection.token}"},
-        timeout=20,
+        timeout=60,
     ) as client:
         yield client
 

@@ -37,7 +37,7 @@ def make(make_queue):
 
 def followers(queue):
     """What has been started, once nothing is in progress any more."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while queue.executions and time.monotonic() < deadline:
         time.sleep(0.01)
     return [run for run in all_runs(queue) if run.job_id == OTHER_JOB]

@@ -52,7 +52,7 @@ def find_ids(dbt_cloud):
         return dbt_cloud.server.ask("GET", path)["data"][0]["id"]
 
     project_id = first(f"{v3}/projects/")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not dbt_cloud.runs[0].details["run_steps"] and time.monotonic() < deadline:
         time.sleep(0.05)
     return {

@@ -80,15 +80,15 @@ def test_a_held_run_can_be_cancelled(make_queue):
 
     def hold(ended):
         reached.set()
-        assert ended.wait(10)
+        assert ended.wait(60)
         told.set()
 
     queue = make_queue(Script({"dbt build": hold}))
     run = add_run(queue)
-    assert reached.wait(10)
+    assert reached.wait(60)
     queue.cancel(run)
 
-    assert told.wait(10)
+    assert told.wait(60)
     assert wait(queue, run).status is RunStatus.CANCELLED
 
 

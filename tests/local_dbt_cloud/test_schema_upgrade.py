@@ -1,6 +1,7 @@
 """A state that an older version has written."""
 
 import sqlite3
+from contextlib import closing
 
 from tests.local_dbt_cloud.server_process import JOB, declare, job
 
@@ -19,7 +20,7 @@ def test_jobs_of_the_first_version_are_declared_anew(make_server):
     server = make_server(declare(job(JOB, "Build", "dbt build")))
     state = server.folder / "state"
     state.mkdir(mode=0o700, exist_ok=True)
-    with sqlite3.connect(state / "dbt_cloud.sqlite") as old:
+    with closing(sqlite3.connect(state / "dbt_cloud.sqlite")) as old:
         old.execute(JOBS_OF_THE_FIRST_VERSION)
     server.start()
     try:

@@ -24,7 +24,7 @@ def run_command(server, command, **process_env):
         env={**server.process_env, **process_env},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
@@ -166,7 +166,7 @@ class TestCertificates:
         context = ssl.create_default_context(cafile=prepared.bundle)
         context.verify_flags |= ssl.VERIFY_X509_STRICT
         with (
-            socket.create_connection(("127.0.0.1", prepared.port), timeout=10) as plain,
+            socket.create_connection(("127.0.0.1", prepared.port), timeout=60) as plain,
             context.wrap_socket(plain, server_hostname=name) as encrypted,
         ):
             version = encrypted.version()

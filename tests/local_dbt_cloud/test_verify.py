@@ -14,7 +14,7 @@ import urllib.request
 import pytest
 
 from local_dbt_cloud.shapes import compare, shape_of
-from tests.local_dbt_cloud.server_process import REPOSITORY, SERVER_PYTHON, free_port
+from tests.local_dbt_cloud.server_process import REPOSITORY, SERVER_PYTHON
 
 
 SECRET = "a-value-of-the-account"
@@ -56,12 +56,14 @@ def verify(dbt_cloud):
     connection = dbt_cloud.connection
     job = f"/api/v2/accounts/{connection.account_id}/jobs/{connection.job_id}/run/"
     dbt_cloud.server.ask("POST", job, {"cause": SECRET})
+    deadline = time.monotonic() + 120
     while dbt_cloud.runs[0].status != "success":
+        assert time.monotonic() < deadline, dbt_cloud.runs
         time.sleep(0.02)
     tls = connection.ca_bundle.parent
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tls / "server.pem", tls / "server.key")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", free_port()), type("P", (Proxy,), {}))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("P", (Proxy,), {}))
     handler = server.RequestHandlerClass
     handler.dbt_cloud, handler.methods = dbt_cloud, []
     handler.context = ssl.create_default_context(cafile=str(connection.ca_bundle))

@@ -7,15 +7,17 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local_dbt_cloud.dbt_process import Invocation
 from local_dbt_cloud.warm_dbt import WarmDbt
 from tests.local_dbt_cloud.server_process import JOB, OTHER_JOB, REAL_DBT, declare, job
+from tests.local_dbt_cloud.test_run_queue import wait_until_dead
 
 
 COMMANDS = ["dbt build", "dbt docs generate", "dbt run-operation nothing"]
-SLEEP = "select 1 as id, '{{ env_var(\"DBT_CLOUD_RUN_ID\") }}' as run_id from pg_sleep(60)\n"
+SLEEP = "select 1 as id, '{{ env_var(\"DBT_CLOUD_RUN_ID\") }}' as run_id from pg_sleep(600)\n"
 
 
 @pytest.fixture(scope="module")
@@ -71,18 +73,23 @@ def descendants(pid):
     return found
 
 
-def wait_until(condition, seconds=10):
+def loaded_below(server):
+    """
+    The process that keeps dbt loaded.
+
+    Its forks have the same command, but they are no children of the server's. Not the one with the
+    smallest number either: the numbers of processes begin anew when there are no more.
+    """
+    children = psutil.Process(server.process.pid).children()
+    (loaded,) = [child.pid for child in children if "forks" in " ".join(child.cmdline())]
+    return loaded
+
+
+def wait_until(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
     return condition()
-
-
-def is_dead(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 def normalised(text):
@@ -190,10 +197,7 @@ class TestSeparation:
         """The process that steps are forked from knows neither password nor token."""
         server = servers[0]
         server.finish(server.trigger(steps_override=["dbt ls"])["id"])
-        (loaded,) = [
-            pid for pid, command in descendants(server.process.pid).items() if "forks" in command
-        ]
-        environ = Path(f"/proc/{loaded}/environ").read_bytes().decode()
+        environ = Path(f"/proc/{loaded_below(server)}/environ").read_bytes().decode()
 
         assert "PATH=" in environ
         assert warehouse.password not in environ
@@ -219,8 +223,7 @@ class TestDeath:
     def test_the_loaded_process_is_killed(self, sleeping):
         """A step goes on without the process it came from; the next one gets a new one."""
         server, run, queries = sleeping
-        loaded = min(descendants(server.process.pid))
-        os.kill(loaded, signal.SIGKILL)
+        os.kill(loaded_below(server), signal.SIGKILL)
         other = server.finish(server.trigger(OTHER_JOB, steps_override=["dbt ls"])["id"])
         still = queries()
         server.request("POST", f"v2/runs/{run['id']}/cancel/")
@@ -234,9 +237,11 @@ class TestDeath:
     def test_nothing_outlives_the_server(self, sleeping, number):
         """However the server ends: the loaded process, the guard and dbt end with it."""
         server, _, _ = sleeping
+        # The loaded process may be a new one, which was not there when the run began.
+        wait_until(lambda: len(descendants(server.process.pid)) == 3)
         below = descendants(server.process.pid)
         server.stop(number)
-        left = {pid for pid in below if not wait_until(lambda pid=pid: is_dead(pid))}
+        left = {pid for pid in below if not wait_until_dead(pid)}
         server.start()
 
         assert len(below) == 3, below

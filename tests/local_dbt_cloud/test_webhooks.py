@@ -78,7 +78,7 @@ def read(server, subscription, path=""):
 
 
 def wait_for(server, subscription, until):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not until(shown := read(server, subscription)):
         assert time.monotonic() < deadline, shown
         time.sleep(0.01)
@@ -291,7 +291,8 @@ class TestDeliveries:
             quick = new_subscription(server, other, event_types=["job.run.completed"])
             for _ in range(3):
                 server.finish(server.trigger(JOB)["id"])
-            other.wait(lambda deliveries: len(deliveries) == 3)
+            # Behind one another they would take six times as long as the slow one takes.
+            other.wait(lambda deliveries: len(deliveries) == 3, seconds=40)
             server.request("DELETE", f"v3/webhooks/subscription/{quick['id']}")
 
 
@@ -324,10 +325,12 @@ class TestFailures:
         server.finish(server.trigger(JOB)["id"])
         receiver.wait(lambda deliveries: len(deliveries) == 6)
         event = read(server, made, "/events")[0]
+        receipts = f"/event/{event['id']}/receipt"
+        wait_for(server, made, lambda _: len(read(server, made, receipts)) == 6)
         time.sleep(0.02 * 2**6)
 
         assert len(receiver.deliveries) == 6
-        assert len(read(server, made, f"/event/{event['id']}/receipt")) == 6
+        assert len(read(server, made, receipts)) == 6
 
     def test_deactivated_and_reactivated(self, server, subscribe):
         """After so many failures in a row nothing is sent until somebody activates it again."""
@@ -378,7 +381,7 @@ class TestRestart:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
     def test_nothing_is_lost(self, make_server, number):
         """What could not be sent before the server ended is sent by the next one, once."""
-        server = make_server(declare(*JOBS), LOCAL_DBT_CLOUD_WEBHOOK_RETRY_SECONDS="2").start()
+        server = make_server(declare(*JOBS), LOCAL_DBT_CLOUD_WEBHOOK_RETRY_SECONDS="5").start()
         with receive() as receiver:
             receiver.answers = [503] * 2
             made = new_subscription(server, receiver)

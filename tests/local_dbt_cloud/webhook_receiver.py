@@ -39,7 +39,7 @@ class Receiver:
     delay: float = 0
     deliveries: list[Delivery] = field(default_factory=list)
 
-    def wait(self, until: Callable[[list[Delivery]], Any], seconds: float = 20) -> list[Delivery]:
+    def wait(self, until: Callable[[list[Delivery]], Any], seconds: float = 120) -> list[Delivery]:
         deadline = time.monotonic() + seconds
         while not until(self.deliveries):
             told = [delivery.content["eventType"] for delivery in self.deliveries]

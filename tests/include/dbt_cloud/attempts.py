@@ -279,7 +279,7 @@ def run_to_the_end(work: Awaitable[Any]) -> Any:
             return await work
         finally:
             deadline = time.monotonic() + 30
-            while open_connections() and time.monotonic() < deadline:
+            while open_connections() and time.monotonic() < deadline:  # noqa: ASYNC110 # no event
                 await asyncio.sleep(0.01)
 
     return asyncio.run(whole())
