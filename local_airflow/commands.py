@@ -106,7 +106,7 @@ def down() -> int:
 
 def _end_dbt_cloud_tasks(settings: Settings) -> None:
     """Whatever is wrong with Airflow or dbt Cloud, it must not keep anybody from stopping them."""
-    api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=10)
+    api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=20)
     with contextlib.suppress(UserError, SystemExit), Waiting("ending tasks that wait") as below:
         for line in end_dbt_cloud_tasks(api, lambda: _dbt_cloud_api(settings)):
             below.say(line)

@@ -12,7 +12,8 @@ from local_airflow.endpoints import AirflowApi, AirflowApiError
 
 OPERATOR = "DbtCloudJobOperator"
 WAITING = ("running", "deferred")
-SECONDS_TO_END = 12
+# A worker hears of it at its next heartbeat, and on a busy machine it takes its time.
+SECONDS_TO_END = 30
 FIRST_FINAL_STATUS = 10
 
 

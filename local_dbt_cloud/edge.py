@@ -25,7 +25,7 @@ class AccessLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        start = time.perf_counter()
+        start, since = time.perf_counter(), self.journal.begun
         status: int | None = None
 
         async def note_status(message: Message) -> None:
@@ -43,7 +43,8 @@ class AccessLog:
             LOG.info("%s %s %s %.1f ms", scope["method"], path, status or "cut", milliseconds)
             if not path.startswith("/_local/"):
                 fault = scope.get("local_dbt_cloud.fault")
-                self.journal.note(scope["method"], path, status, milliseconds, fault)
+                method = scope["method"]
+                self.journal.note(method, path, status, milliseconds, fault, since=since)
 
 
 class HeadAsGet:

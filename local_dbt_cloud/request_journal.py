@@ -23,14 +23,27 @@ class Request:
 
 @dataclass
 class RequestJournal:
+    """`begun` counts how often it was begun anew: what came before that is not noted after it."""
+
     requests: deque[Request] = field(default_factory=lambda: deque(maxlen=KEPT))
     last_number: int = 0
+    begun: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(
-        self, method: str, path: str, status: int | None, ms: float, fault: int | None
+        self,
+        method: str,
+        path: str,
+        status: int | None,
+        ms: float,
+        fault: int | None,
+        *,
+        since: int,
     ) -> None:
+        """`since` is `begun` as it was when the request came: a reset may have come in between."""
         with self.lock:
+            if since != self.begun:
+                return
             self.last_number += 1
             self.requests.append(
                 Request(self.last_number, method, path, status, round(ms, 1), fault)
@@ -39,6 +52,7 @@ class RequestJournal:
     def clear(self) -> None:
         with self.lock:
             self.requests.clear()
+            self.begun += 1
 
     def list(self) -> list[dict[str, Any]]:
         """Oldest first."""

@@ -24,6 +24,9 @@ from local_dbt_cloud.user_error import UserError
 LOG = logging.getLogger("local_dbt_cloud")
 # Requests are short; whoever stops the server waits five seconds for all of it.
 SECONDS_FOR_OPEN_REQUESTS = 1
+# Longer than clients keep an idle connection (httpx 5, aiohttp 15 seconds): who closes it first
+# must be the client, or it may send a request in the moment in which the server hangs up.
+SECONDS_FOR_IDLE_CONNECTIONS = 75
 
 
 class Server(uvicorn.Server):
@@ -58,6 +61,7 @@ def serve(settings: Settings, *, with_parent: bool = False) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=SECONDS_FOR_OPEN_REQUESTS,
+        timeout_keep_alive=SECONDS_FOR_IDLE_CONNECTIONS,
     )
     LOG.info("local dbt Cloud at %s", settings.url)
     if with_parent:

@@ -26,7 +26,7 @@ from local_dbt_cloud.user_error import UserError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 OWN_PYTHON = REPOSITORY / ".local/local-dbt-cloud/bin/python"
-SECONDS_TO_START = 30.0
+SECONDS_TO_START = 120.0
 SECONDS_BETWEEN_LOOKS = 0.02
 
 

@@ -75,4 +75,4 @@ def candidates(lowest: int, below: int) -> Iterator[str]:
 def runs(python: str) -> bool:
     """Whether it is more than a name: pyenv puts names on PATH that lead nowhere."""
     command = [python, "-c", "import ssl, sqlite3, venv"]
-    return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
+    return subprocess.run(command, capture_output=True, check=False, timeout=120).returncode == 0

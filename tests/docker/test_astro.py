@@ -115,7 +115,7 @@ def started(astro):
 
 def ask(url):
     try:
-        with urlopen(url, timeout=10) as answer:  # noqa: S310 # http to this machine
+        with urlopen(url, timeout=30) as answer:  # noqa: S310 # http to this machine
             return json.load(answer)
     except (URLError, OSError):
         return None
@@ -131,9 +131,9 @@ class TestSixServices:
             return all((health.get(name) or {}).get("status") == "healthy" for name in names)
 
         wait_until(healthy, 300, "the health of all components")
-        wait_until(lambda: ask(f"{started}/api/v2/dags/dbt_cloud_job"), 120, "the DAG")
+        wait_until(lambda: ask(f"{started}/api/v2/dags/dbt_cloud_job"), 300, "the DAG")
         place = f"{started}/api/v2/connections/dbt_cloud_default"
-        connection = wait_until(lambda: ask(place), 60, "the connection")
+        connection = wait_until(lambda: ask(place), 180, "the connection")
 
         assert (connection["host"], connection["login"]) == ("ab123.us1.dbt.com", "1")
 

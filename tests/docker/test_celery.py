@@ -61,7 +61,7 @@ class TestCelery:
     def test_thirty_dag_runs_are_spread_over_the_workers(self, celery):
         """Thirty dag runs at once all succeed, and every worker has run some of them."""
         api = celery.api()
-        wait_until(lambda: knows(api, "/api/v2/dags/where"), 60, "the DAG")
+        wait_until(lambda: knows(api, "/api/v2/dags/where"), 180, "the DAG")
         for number in range(DAG_RUNS):
             body = {"logical_date": None, "dag_run_id": f"run-{number}"}
             api.post("/api/v2/dags/where/dagRuns", body)

@@ -23,7 +23,7 @@ def paused(containers):
     triggerer.pause()
     yield triggerer
     triggerer.unpause()
-    wait_until(lambda: health(triggerer) == "healthy", 60, "the triggerer's recovery")
+    wait_until(lambda: health(triggerer) == "healthy", 180, "the triggerer's recovery")
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ class TestStatus:
 
     def test_wait(self, stack):
         """A stack that is ready is not waited for."""
-        done = stack.make("wait", "--seconds", "20")
+        done = stack.make("wait", "--seconds", "120")
 
         assert (done.returncode, done.stdout) == (0, "ready\n")
 
@@ -210,11 +210,11 @@ class TestInterruption:
             return engine.containers.list(all=True, filters=label)
 
         up = clone.begin("up")
-        wait_until(lambda: any(each.status == "running" for each in containers()), 120, "a start")
+        wait_until(lambda: any(each.status == "running" for each in containers()), 400, "a start")
         for _ in range(2):
             up.send_signal(signal.SIGINT)
             time.sleep(0.3)
 
         # The second may come when all is done and Python itself is about to end.
-        assert up.wait(timeout=90) in {130, -signal.SIGINT}
+        assert up.wait(timeout=240) in {130, -signal.SIGINT}
         assert containers() == []

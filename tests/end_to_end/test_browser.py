@@ -8,7 +8,8 @@ from playwright.sync_api import expect, sync_playwright
 
 
 # A first page of Airflow is a megabyte of scripts, and a run takes as long as dbt does.
-SECONDS_FOR_A_PAGE, SECONDS_FOR_A_RUN = 30, 240
+SECONDS_FOR_A_PAGE, SECONDS_FOR_A_RUN = 90, 300
+expect.set_options(timeout=SECONDS_FOR_A_PAGE * 1000)
 # Without these a browser of root's does not start, or calls home.
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 

@@ -17,11 +17,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for(fact, seconds=60):
+def wait_for(fact, seconds=180):
     """Ask until it is so."""
     deadline = time.monotonic() + seconds
     while not fact():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, f"it is not so after {seconds} s"
         time.sleep(0.2)
 
 

@@ -21,7 +21,7 @@ def start(stack, *arguments, **more):
         env=stack.process_environment(TERM="xterm-256color", **more),
         dimensions=(60, 80),
         encoding="utf-8",
-        timeout=60,
+        timeout=240,
     )
 
 

@@ -77,11 +77,14 @@ def planted(running_stack):
         running_stack.env_file.write_text(settings + env_lines())
         cleanup.callback(log.unlink)
         log.write_text(log_of_somebody(running_stack))
+        # Whoever looks at the stack next finds no trace of it.
+        errors = "/api/v2/importErrors"
+        cleanup.callback(wait_for, lambda: not airflow.get(errors)["import_errors"])
         cleanup.callback(dag.unlink)
         address = f"mysql://me:{PLANTED['dag']}@example.com"
         dag.write_text(f"from airflow.sdk import dag\nraise ValueError('no way to {address}')\n")
         plant_in_artifact(running_stack)
-        wait_for(lambda: airflow.get("/api/v2/importErrors")["import_errors"])
+        wait_for(lambda: airflow.get(errors)["import_errors"])
         yield running_stack
 
 

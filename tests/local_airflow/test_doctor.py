@@ -92,7 +92,7 @@ class TestReport:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=240,
         )
 
         assert done.stderr == ""

@@ -21,7 +21,7 @@ def pace(running_stack):
     def set_pace(**fields):
         body, headers = json.dumps(fields).encode(), {"Authorization": f"Token {token}"}
         headers["Content-Type"] = "application/json"
-        urlopen(Request(url, body, headers), context=trusted, timeout=10).close()
+        urlopen(Request(url, body, headers), context=trusted, timeout=60).close()
 
     yield set_pace
     set_pace(hold=None)

@@ -122,7 +122,7 @@ class TestOpen:
 class TestWait:
     def test_ready_at_once(self, running_stack):
         """A stack that is ready is not waited for."""
-        done = running_stack.make("wait", "--seconds", "20")
+        done = running_stack.make("wait", "--seconds", "120")
 
         assert (done.returncode, done.stdout) == (0, "ready\n")
 

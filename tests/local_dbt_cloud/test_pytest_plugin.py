@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
 from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudHook
 
 from local_dbt_cloud.dbt_cloud_under_control import start_dbt_cloud
@@ -93,6 +94,20 @@ class TestWhatATestGets:
         account = f"/api/v2/accounts/{dbt_cloud.connection.account_id}"
         found = [(each.method, each.path, each.status) for each in dbt_cloud.requests]
         assert found == [("GET", f"{account}/", 200), ("GET", f"{account}/jobs/1", 503)]
+
+    def test_a_late_answer_is_no_request_of_the_next_test(self, dbt_cloud):
+        """What a client has given up is not noted after a reset, when its answer is ready."""
+        dbt_cloud.fail_next("slow", delay_seconds=3)
+        with pytest.raises(requests.ReadTimeout):
+            requests.get(f"https://{dbt_cloud.connection.host}/api/v2/accounts/", timeout=(60, 0.5))
+        dbt_cloud.reset()
+        log = len(dbt_cloud.server.log)
+        deadline = time.monotonic() + 60
+        while "GET /api/v2/accounts/ " not in dbt_cloud.server.log[log:]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+        assert dbt_cloud.requests == []
 
     def test_wrong_use_is_named(self, dbt_cloud):
         """A misspelt word fails the test that has it, and says which."""

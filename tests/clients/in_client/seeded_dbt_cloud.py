@@ -57,7 +57,7 @@ class SeededDbtCloud:
             headers={"Authorization": f"Token {self.token}", "Content-Type": "application/json"},
         )
         context = ssl.create_default_context(cafile=self.bundle)
-        with urllib.request.urlopen(request, context=context, timeout=30) as answer:  # noqa: S310 - as above
+        with urllib.request.urlopen(request, context=context, timeout=60) as answer:  # noqa: S310 - as above
             text = answer.read()
         return json.loads(text) if text else None
 
@@ -83,7 +83,7 @@ class SeededDbtCloud:
         return self.wait(run_id, lambda run: run["is_complete"])
 
     def wait(self, run_id: int, until: Any) -> dict[str, Any]:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not until(run := self.run(run_id)):
             assert time.monotonic() < deadline, f"run {run_id} is still {run['status_humanized']}"
             time.sleep(0.05)
@@ -135,7 +135,7 @@ class CommandLine:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=240,
         )
         assert done.returncode == code, done.stdout + done.stderr
         return done

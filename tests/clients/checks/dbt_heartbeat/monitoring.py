@@ -84,7 +84,7 @@ def test_failed_run(heartbeat, dbt_cloud):
 def let_go_once_watched(dbt_cloud, run_id):
     """Hold the run until somebody has asked for it twice: to show it first, and then to poll."""
     path = f"/api/v2/accounts/{dbt_cloud.account}/runs/{run_id}/"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         requests = dbt_cloud.call("GET", "/_local/requests/")["requests"]
         if [each["path"] for each in requests].count(path) >= 2:

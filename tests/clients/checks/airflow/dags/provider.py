@@ -58,7 +58,8 @@ timed_out = run_job(
     "timed_out",
     job_id=JOBS["Hold"],
     deferrable=True,
-    execution_timeout=timedelta(seconds=1),
+    # The run must have been triggered by then, also on a busy machine.
+    execution_timeout=timedelta(seconds=6),
 )
 sense_in_worker = define(
     "sense_in_worker", DbtCloudJobRunSensor, run_id=RUNS["success"], poke_interval=1
