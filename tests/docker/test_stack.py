@@ -90,7 +90,7 @@ class TestUp:
         assert run.returncode == 0, run.stdout + run.stderr
 
     def test_an_edit_is_visible_at_once(self, stack):
-        """A new DAG file is in Airflow within a minute; at Airflow's own pace it would take five."""
+        """A new DAG file is in Airflow within a minute; left to itself, Airflow would take five."""
         api, file = stack.api(), stack.folder / "dags" / "written_by_a_test.py"
         file.write_text(DAG)
         started = time.monotonic()
