@@ -12,7 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 
 ROOT = Path(__file__).parents[2]
@@ -141,13 +141,14 @@ class TestSearch:
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.on("request", lambda request: asked.append(request.url))
             page.goto(f"{address}/index.html")
-            # Its script reads keys, and only once it has loaded the index.
-            page.wait_for_load_state("networkidle")
+            # Its script reads keys, and only once it has loaded the index; until then it says so.
+            ready = page.locator(".md-search-result__meta")
+            expect(ready).to_have_text("Type to start searching", timeout=90_000)
             box = page.get_by_role("textbox", name="Search")
             box.click()
             box.press_sequentially("port is taken", delay=50)
             found = page.locator(".md-search-result__item").filter(has_text="Troubleshooting")
-            found.first.wait_for(timeout=30_000)
+            found.first.wait_for(timeout=90_000)
             browser.close()
 
         assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
