@@ -5,6 +5,7 @@ Needs nothing but the standard library here; the server itself runs in the envir
 `make up` installs for it, or, where that is missing, with this Python.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -28,6 +29,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 OWN_PYTHON = REPOSITORY / ".local/local-dbt-cloud/bin/python"
 SECONDS_TO_START = 120.0
 SECONDS_BETWEEN_LOOKS = 0.02
+FIRST_PORT, PORTS = 20_000, 12_000
 
 
 class RefusedError(Exception):
@@ -139,7 +141,14 @@ class ThrowawayServer:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """
+    A port that nobody listens on, and that the system gives to nobody until it is used.
+
+    Whoever connects, or listens on port 0, gets one from 32768 on: on a busy machine one of those
+    may be taken between its choice and its use.
+    """
+    while True:
+        port = FIRST_PORT + secrets.randbelow(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

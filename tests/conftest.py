@@ -13,7 +13,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local_dbt_cloud.throwaway_server import free_port
 from tests.local_airflow.native_stack import Stack
 
 
@@ -162,12 +162,6 @@ class Warehouse:
             return connection.execute(query).fetchall()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def _as_ordinary_user(command: list[str]) -> list[str]:
     """
     PostgreSQL refuses to run as root, so root steps down first.
@@ -276,7 +270,7 @@ def warehouse() -> Iterator[Warehouse]:
     # Not pytest's tmp_path: its parents are closed to the user that PostgreSQL runs as.
     folder = Path(tempfile.mkdtemp(prefix="warehouse-"))
     owner_password = secrets.token_urlsafe()
-    found = Warehouse("127.0.0.1", _free_port(), "warehouse", secrets.token_urlsafe(), "warehouse")
+    found = Warehouse("127.0.0.1", free_port(), "warehouse", secrets.token_urlsafe(), "warehouse")
     try:
         server = _start_postgres(_create_cluster(folder, owner_password), found.port)
         try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from local_dbt_cloud.throwaway_server import free_port
 from tests.local_dbt_cloud.server_process import (
     ACCOUNT,
     ENVIRONMENT,
@@ -17,7 +18,6 @@ from tests.local_dbt_cloud.server_process import (
     SERVER_PYTHON,
     Server,
     declare,
-    free_port,
     job,
     write_project,
 )

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
@@ -14,18 +13,13 @@ import httpx
 import pytest
 import yaml
 
+from local_dbt_cloud.throwaway_server import free_port
 from tests.docs.code_blocks import blocks, missing_line
 from tests.include.dbt_cloud.http_receiver import receiver
 
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "dbtc_test"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from local_airflow.endpoints import AirflowApi, AirflowApiError
+from local_dbt_cloud.throwaway_server import free_port
 
 
 ROOT = Path(__file__).parents[2]
@@ -21,12 +21,6 @@ SOCKET = Path("/var/run/docker.sock")
 SOMEBODY = 12345
 # An ordinary user cannot look into root's home, where this Python may be.
 PYTHON = "/usr/bin/python3" if os.geteuid() == 0 else sys.executable
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Clone:

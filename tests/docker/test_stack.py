@@ -8,7 +8,8 @@ import docker
 import pytest
 import trustme
 
-from tests.docker.clone import ROOT, SOMEBODY, free_port, health, knows, wait_until
+from local_dbt_cloud.throwaway_server import free_port
+from tests.docker.clone import ROOT, SOMEBODY, health, knows, wait_until
 
 
 RUNNING = {"api-server", "scheduler", "dag-processor", "triggerer", "local-dbt-cloud", "postgres"}

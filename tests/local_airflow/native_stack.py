@@ -1,20 +1,15 @@
 """A stack of its own beside whatever else runs on this machine, through the real commands."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from local_dbt_cloud.throwaway_server import free_port
+
 
 ROOT = Path(__file__).parents[2]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(fact, seconds=180):

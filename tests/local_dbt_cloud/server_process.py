@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+
+from local_dbt_cloud.throwaway_server import free_port
 
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -136,12 +137,6 @@ def write_project(folder: Path) -> Path:
         )
     )
     return project
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @dataclass

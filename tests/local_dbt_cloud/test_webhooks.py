@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from local_dbt_cloud.throwaway_server import free_port
 from tests.local_dbt_cloud.server_process import (
     ACCOUNT,
     ENVIRONMENT,
@@ -14,7 +15,6 @@ from tests.local_dbt_cloud.server_process import (
     PROJECT,
     THIRD_JOB,
     declare,
-    free_port,
     job,
 )
 from tests.local_dbt_cloud.webhook_receiver import receive

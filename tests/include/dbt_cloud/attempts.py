@@ -191,7 +191,14 @@ class TaskInstance:
         return child
 
     def wait(self, child: int) -> dict[str, Any]:
-        _, status = os.waitpid(child, 0)
+        deadline = time.monotonic() + 300
+        while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+            if time.monotonic() > deadline:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                raise TimeoutError(f"this try did not end:\n{self.log}")
+            time.sleep(0.005)
+        status = ended[1]
         if os.WIFSIGNALED(status):
             return {"killed": os.WTERMSIG(status)}
         return json.loads((self.folder / "outcome").read_text())
