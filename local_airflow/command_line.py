@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -137,5 +138,7 @@ def main(arguments: list[str] | None = None) -> int:
         print_error(error)
         return 1
     except (KeyboardInterrupt, EOFError):
+        # This is the end: an impatient second Ctrl-C would only add a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("\ninterrupted", file=sys.stderr)
         return 130
