@@ -8,6 +8,7 @@ too, because only the one method below all of them is replaced.
 
 import time
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
 import requests
@@ -65,6 +66,19 @@ class PatientDbtCloudHook(DbtCloudHook):
             # Repeats are decided below, never inside the library.
             self._session.mount("https://", HTTPAdapter(max_retries=0))
         return self._session
+
+    def beside(self, timeout_seconds: int, patience: float) -> "PatientDbtCloudHook":
+        """
+        Give one for a signal handler, which interrupts whatever this one is in the middle of.
+
+        It talks to dbt Cloud over a session of its own, and knows connection and account already:
+        it must not ask Airflow for them while the task waits for another answer of Airflow's, for
+        then both would wait until Airflow kills the task.
+        """
+        other = copy(self)
+        other.timeout_seconds, other.patience = timeout_seconds, patience
+        other.sleep, other._session = time.sleep, None
+        return other
 
     def get_job_by_name(
         self,

@@ -279,19 +279,18 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
             raise TaskStoppedError("The task was told to stop.")
 
     def _cancel(self, reason: str) -> None:
-        """Cancel the run, once, with a connection of its own: this may interrupt another call."""
+        """Cancel the run, once, in the middle of whatever else the task is doing."""
         if self._is_over:
             return
         self._is_over = True
-        hook = PatientDbtCloudHook(self.dbt_cloud_conn_id, 3, patience=SECONDS_TO_CANCEL)
+        # Said first: Airflow may end the task for good before dbt Cloud has answered.
+        self.log.info("Cancelling dbt Cloud run %s: %s.", self.run_id, reason)
+        hook = self.hook.beside(timeout_seconds=3, patience=SECONDS_TO_CANCEL)
         try:
             run = HookRunsApi(hook, self._account).cancel(int(self.run_id or 0))
         except DbtCloudApiError as error:
             self.log.error("dbt Cloud run %s may go on. %s", self.run_id, error)  # noqa: TRY400 # a traceback says nothing more
             return
         self.log.info(
-            "Cancelled dbt Cloud run %s: %s. The run is %s.",
-            self.run_id,
-            reason,
-            run["status_humanized"],
+            "Cancelled dbt Cloud run %s. The run is %s.", self.run_id, run["status_humanized"]
         )

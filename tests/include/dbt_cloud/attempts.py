@@ -17,6 +17,7 @@ import re
 import signal
 import ssl
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -72,6 +73,7 @@ class Points:
 
     def __init__(self, blow: Blow | None, trace: Path) -> None:
         self.blow, self.trace = blow, trace
+        self.asked = threading.Lock()
 
     @contextlib.contextmanager
     def crossing(self, name: str) -> Iterator[None]:
@@ -87,6 +89,16 @@ class Points:
             blow.strike()
             if not blow.answer_arrives:
                 raise AnswerLostError(f"{name}: the answer was thrown away")
+
+    @contextlib.contextmanager
+    def asking_airflow(self) -> Iterator[None]:
+        """One question at a time, as in the Task SDK; there a second one waits for ever."""
+        if not self.asked.acquire(blocking=False):
+            raise RuntimeError("Airflow was asked in the middle of another question")
+        try:
+            yield
+        finally:
+            self.asked.release()
 
     def install(self) -> None:
         send, send_async = PatientDbtCloudHook._send, AsyncDbtCloudApi._send
@@ -104,6 +116,13 @@ class Points:
             with self.crossing(f"{method} {path} in the triggerer"):
                 return await send_async(api, access, method, path, query)
 
+        read_connection = PatientDbtCloudHook.get_connection
+
+        def get_connection(conn_id: str) -> Any:
+            with self.asking_airflow():
+                return read_connection(conn_id)
+
+        PatientDbtCloudHook.get_connection = staticmethod(get_connection)
         PatientDbtCloudHook._send = watched
         AsyncDbtCloudApi._send = watched_async
 
@@ -118,14 +137,15 @@ class FileStore:
         return json.loads(self.path.read_text()) if self.path.exists() else {}
 
     def get(self, key: str, default: Any = None) -> Any:
-        with self.points.crossing(f"read {self.path.stem} {key}"):
+        what = f"read {self.path.stem} {key}"
+        with self.points.asking_airflow(), self.points.crossing(what):
             return self.read().get(key, default)
 
     def set(self, key: str, value: Any) -> None:
         what = f"write {self.path.stem} {key}"
         if self.path.stem == "state":
             what += " intention" if value["current"]["pending"] else " run"
-        with self.points.crossing(what):
+        with self.points.asking_airflow(), self.points.crossing(what):
             self.path.write_text(json.dumps(self.read() | {key: value}))
 
 

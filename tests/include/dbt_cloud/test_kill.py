@@ -71,6 +71,18 @@ class TestMarkedInTheUi:
         assert newest(connected)["is_cancelled"]
         assert ti.trace.count(POST) == 1
 
+    @pytest.mark.parametrize("told", ["state dbt_cloud run", "xcom job_run_url", "xcom job_run_id"])
+    def test_while_airflow_is_told_of_the_run(self, task_instance, connected, told):
+        """The run is cancelled at once also where the task waits for an answer of Airflow's."""
+        ti = task_instance(job_id=OTHER_JOB, deferrable=False)
+
+        ended = ti.run(Blow(f"write {told}", False, tell_this_process_to_stop))
+
+        assert ended["raised"] == "TaskStoppedError"
+        assert newest(connected)["is_cancelled"]
+        assert ti.trace.index(CANCEL) == ti.trace.index(f"write {told}") + 1
+        assert "Cancelled dbt Cloud run" in ti.log
+
     def test_before_the_run_is_triggered(self, task_instance, connected):
         """A task that is told to stop before it has triggered a run triggers none."""
         ti = task_instance(job_id=OTHER_JOB, deferrable=False)
