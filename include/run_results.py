@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+from include.dbt_cloud.printable import printable
+
 
 FAILED = frozenset({"error", "fail", "runtime error", "partial success"})
 SKIPPED = frozenset({"skipped"})
@@ -45,13 +47,13 @@ class NodeResult:
         failures = result.get("failures")
         timing = result.get("timing") or [{}]
         started_at = timing[0].get("started_at")
-        rows = (result.get("adapter_response") or {}).get("rows_affected")
+        rows = _whole_number((result.get("adapter_response") or {}).get("rows_affected"))
         return cls(
             unique_id=result["unique_id"],
             status=str(result["status"]).lower(),
             seconds=float(result.get("execution_time") or 0),
             rows=rows if failures is None else failures,
-            message=str(result.get("message") or ""),
+            message=printable(str(result.get("message") or "")),
             started_at=datetime.fromisoformat(started_at) if started_at else None,
         )
 
@@ -135,8 +137,16 @@ class RunResults:
 
 
 def _invocation_id(artifact: dict[str, Any]) -> str | None:
-    found: str | None = artifact["metadata"].get("invocation_id")
+    found: str | None = (artifact.get("metadata") or {}).get("invocation_id")
     return found
+
+
+def _whole_number(value: Any) -> int | None:
+    """Read what an adapter calls the rows: a number, a number as text, or words."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _severity(node: NodeResult) -> int:

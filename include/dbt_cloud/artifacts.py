@@ -1,22 +1,14 @@
 """Fetch what a dbt Cloud run left behind, through the provider's own hook."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudHook
 
 from include.dbt_cloud import CONNECTION_ID
-from include.dbt_cloud.api_errors import MissingError
+from include.dbt_cloud.api_errors import MissingError, UnavailableError
 from include.dbt_cloud.hook import PatientDbtCloudHook
-
-
-# `dbt docs generate` writes a run_results.json too, in which nothing ran: it would hide the one
-# that counts, and it is what dbt Cloud serves when no step is named.
-COMMANDS_WITH_RESULTS = re.compile(
-    r"Invoke dbt with `dbt (?:build|run|test|seed|snapshot|retry|clone)\b"
-)
-FRESHNESS = re.compile(r"Invoke dbt with `dbt source freshness\b")
+from include.dbt_cloud.run_steps import COMMANDS_WITH_RESULTS, command_of, looks_at_freshness
 
 
 def fetch_run_results(
@@ -40,7 +32,7 @@ def fetch_run_results(
     found = (
         fetch_artifact(hook, run_id, "run_results.json", step["index"], account_id)
         for step in steps
-        if COMMANDS_WITH_RESULTS.match(step["name"])
+        if command_of(step["name"]) in COMMANDS_WITH_RESULTS
     )
     return [artifact for artifact in found if artifact is not None]
 
@@ -50,7 +42,7 @@ def fetch_freshness(
 ) -> dict[str, Any]:
     """Fetch `sources.json` of the step that looked how fresh the sources are; empty if none did."""
     for step in steps:
-        if FRESHNESS.match(step["name"]):
+        if looks_at_freshness(step["name"]):
             return fetch_artifact(hook, run_id, "sources.json", step["index"], account_id) or {}
     return {}
 
@@ -58,10 +50,19 @@ def fetch_freshness(
 def fetch_artifact(
     hook: DbtCloudHook, run_id: int, path: str, step: int | None, account_id: int | None
 ) -> dict[str, Any] | None:
-    """Fetch one JSON artifact; None when the step wrote none."""
+    """
+    Fetch one JSON artifact; None when the step wrote none.
+
+    Raises `DbtCloudApiError`, also for a file that is cut off or is a gateway's page.
+    """
     try:
         answer = hook.get_job_run_artifact(run_id, path, account_id, step)
     except MissingError:
         return None
-    artifact: dict[str, Any] = answer.json()
+    try:
+        artifact = answer.json()
+    except ValueError:
+        artifact = None
+    if not isinstance(artifact, dict):
+        raise UnavailableError(f"{path} of run {run_id} is not what dbt writes: no JSON object")
     return artifact

@@ -41,7 +41,7 @@ def built_models(artifacts: Iterable[dict[str, Any]]) -> list[BuiltModel]:
                     name=node.name,
                     rows=node.rows if node.rows is None or node.rows >= 0 else None,
                     seconds=node.seconds,
-                    invocation_id=artifact["metadata"].get("invocation_id"),
+                    invocation_id=(artifact.get("metadata") or {}).get("invocation_id"),
                 )
             else:
                 found.pop(node.unique_id, None)

@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudResourceLookupError
 
-from include.dbt_cloud.triage import AIRFLOW, Failure
+from include.dbt_cloud.failure import AIRFLOW, Failure
 
 
 Resource = dict[str, Any]

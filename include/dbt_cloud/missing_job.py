@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from include.dbt_cloud.api_errors import CredentialsRefusedError, DbtCloudApiError
 from include.dbt_cloud.declared_job import declared_body
+from include.dbt_cloud.failure import CREDENTIALS
 from include.dbt_cloud.job_names import (
     JobLookupError,
     JobNames,
@@ -24,7 +25,6 @@ from include.dbt_cloud.job_names import (
     jobs_called,
     several,
 )
-from include.dbt_cloud.triage import CREDENTIALS
 
 
 # How long a job may take to appear whose creation was not answered, in steps.

@@ -13,6 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from include.dbt_cloud import CONNECTION_ID
 from include.dbt_cloud.api_errors import DbtCloudApiError
 from include.dbt_cloud.async_api import AsyncDbtCloudApi
+from include.dbt_cloud.failure import AIRFLOW
 from include.dbt_cloud.hook import PatientDbtCloudHook
 from include.dbt_cloud.job_watch import FINAL
 from include.dbt_cloud.outcome import Outcome
@@ -20,7 +21,7 @@ from include.dbt_cloud.pacing import backoff
 from include.dbt_cloud.run_failures import DbtCloudTaskError, RefusedError, RunTimeoutError
 from include.dbt_cloud.run_status import RunStatus
 from include.dbt_cloud.runs_api import HookRunsApi
-from include.dbt_cloud.triage import AIRFLOW, triage_error
+from include.dbt_cloud.triage import triage_error
 
 
 if TYPE_CHECKING:

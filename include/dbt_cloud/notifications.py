@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 NOTIFICATIONS = "dbt_cloud_notifications"
 WRITTEN_FROM_DOTENV = "Written from .env at every start: where failures are told."
 
+# Discord refuses what is longer than 2000 characters, Telegram 4096, and Apprise cuts nothing
+# unless each address asks for it: whoever refuses a message tells nobody.
+LONGEST_BODY = 1900
+CUT = "\n  … the log has the rest"
+
 # The addresses may have commas of their own; another address begins with its scheme.
 BETWEEN_ADDRESSES = re.compile(r",(?=[A-Za-z0-9]+://)")
 
@@ -58,11 +63,19 @@ def message_of(context: "Context") -> tuple[str, str]:
     ti, error = context["ti"], context.get("exception")
     where = f"{ti.dag_id}.{ti.task_id}"
     if isinstance(error, DbtCloudTaskError):
-        title, lines = f"{where} failed: {error.failure.side}", error.failure.lines()
+        failure = error.failure
+        title, details = f"{where} failed: {failure.side}", failure.details()
+        endings = failure.endings()
     else:
-        title, lines = f"{where} failed", [str(error)]
-    body = "\n".join([*lines, f"  dag_run: {ti.run_id}", f"  log: {getattr(ti, 'log_url', '')}"])
-    return str(redact(title)), str(redact(body))
+        title, details, endings = f"{where} failed", [str(error)], []
+    endings += [f"  dag_run: {ti.run_id}", f"  log: {getattr(ti, 'log_url', '')}"]
+    # Before it is cut: half a token would not be known for one.
+    said, end = str(redact("\n".join(details))), str(redact("\n".join(endings)))
+    return str(redact(title)), f"{_cut(said, LONGEST_BODY - len(end))}\n{end}"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) < length else f"{text[: max(length - len(CUT), 0)]}{CUT}"
 
 
 def tell_people(conn_id: str = NOTIFICATIONS) -> DbtCloudFailureNotifier:

@@ -19,6 +19,7 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 from include.dbt_cloud.api_errors import DbtCloudApiError
 from include.dbt_cloud.assets import MODELS, publish
 from include.dbt_cloud.cause import cause_for
+from include.dbt_cloud.failure import AIRFLOW, DBT_CLOUD, Failure
 from include.dbt_cloud.hook import PatientDbtCloudHook
 from include.dbt_cloud.job_names import JobLookupError, JobNames, JobsApi, find_job, job_number
 from include.dbt_cloud.missing_job import JobCreationLostError, MissingJob
@@ -34,7 +35,7 @@ from include.dbt_cloud.run_log import Position, new_lines
 from include.dbt_cloud.run_status import RunStatus
 from include.dbt_cloud.runs_api import HookRunsApi, Run
 from include.dbt_cloud.task_memory import Place, TaskMemory
-from include.dbt_cloud.triage import AIRFLOW, DBT_CLOUD, Failure, triage_error
+from include.dbt_cloud.triage import triage_error
 from include.dbt_cloud.trigger import DbtCloudRunTrigger
 from include.dbt_cloud.waiting import Waiting
 

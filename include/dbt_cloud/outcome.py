@@ -7,9 +7,10 @@ from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudHook
 from include.dbt_cloud.api_errors import DbtCloudApiError
 from include.dbt_cloud.artifacts import fetch_artifact, fetch_freshness, fetch_run_results
 from include.dbt_cloud.built_models import BuiltModel, built_models
+from include.dbt_cloud.failure import DBT_CLOUD, Failure
 from include.dbt_cloud.run_failures import DbtCloudTaskError, DbtFailedError, RunEndedError
 from include.dbt_cloud.runs_api import Run, RunsApi
-from include.dbt_cloud.triage import DBT_CLOUD, Failure, stale_sources, triage_run
+from include.dbt_cloud.triage import stale_sources, triage_run
 from include.run_results import RunResults
 
 
@@ -26,20 +27,22 @@ class Outcome:
     def __init__(self, hook: DbtCloudHook, account_id: int | None) -> None:
         self.hook, self.account_id = hook, account_id
         self._artifacts: list[dict[str, Any]] = []
+        self._lacks_results = False
 
     def results(self, run: Run) -> RunResults:
         """Fetch and join the results of the run's commands. `run` needs its `run_steps`."""
         try:
             self._artifacts = fetch_run_results(
-                run["id"], self.hook, account_id=self.account_id, steps=run["run_steps"]
+                run["id"], self.hook, account_id=self.account_id, steps=run.get("run_steps") or ()
             )
         except DbtCloudApiError as error:
+            self._lacks_results = True
             self.hook.log.warning("%s. The results of the nodes are missing below.", error)
         try:
             return RunResults.parse(self._artifacts)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             self.hook.log.warning("run_results.json is not as dbt writes it: %r", error)
-            self._artifacts = []
+            self._artifacts, self._lacks_results = [], True
             return RunResults.parse(())
 
     def built(self, run: Run, api: RunsApi) -> list[BuiltModel]:
@@ -64,10 +67,17 @@ class Outcome:
                     or {}
                 )
             stale = stale_sources(
-                fetch_freshness(self.hook, run["id"], run["run_steps"], self.account_id)
+                fetch_freshness(self.hook, run["id"], run.get("run_steps") or (), self.account_id)
             )
         except DbtCloudApiError as error:
             self.hook.log.warning("%s. Files and owners are missing below.", error)
         can_resume = resumes and bool(run.get("can_retry"))
-        failure = triage_run(run, self._artifacts, manifest, stale, resumes=can_resume)
+        failure = triage_run(
+            run,
+            self._artifacts,
+            manifest,
+            stale,
+            resumes=can_resume,
+            lacks_results=self._lacks_results,
+        )
         return failure, RunEndedError if failure.side == DBT_CLOUD else DbtFailedError

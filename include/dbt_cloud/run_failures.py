@@ -6,7 +6,7 @@ They are told apart by what a retry could do about it; `retries.py` has the poli
 
 from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudJobRunException
 
-from include.dbt_cloud.triage import Failure
+from include.dbt_cloud.failure import Failure
 
 
 class DbtCloudTaskError(DbtCloudJobRunException):

@@ -4,15 +4,15 @@ What is new in the log of a dbt Cloud run, step by step, since the last look.
 The position is a small dictionary, so that it can travel from the triggerer to the worker.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Any
+
+from include.dbt_cloud.printable import printable
 
 
 # The step's number to how many characters of its log have been shown.
 Position = dict[str, int]
 
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 WAITS_TO_BE_WHOLE = "\n"
 
 
@@ -45,7 +45,7 @@ def last_lines(run: dict[str, Any], index: int, count: int) -> list[str]:
 
 
 def _text(step: dict[str, Any]) -> str:
-    return COLOURS.sub("", step.get("logs") or "")
+    return printable(step.get("logs") or "")
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -5,80 +5,29 @@ Reads what the API and dbt's artifacts say, and computes; imports nothing of Air
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
+from include.dbt_cloud.failure import (
+    AIRFLOW,
+    CREDENTIALS,
+    DBT_CLOUD,
+    DBT_NODE,
+    DBT_PROJECT,
+    NETWORK,
+    FailedNode,
+    Failure,
+)
 from include.dbt_cloud.run_log import last_lines
 from include.dbt_cloud.run_status import RunStatus
+from include.dbt_cloud.run_steps import looks_at_freshness
 from include.run_picture import owner
 from include.run_results import FAILED, SKIPPED, WARNED, NodeResult, RunResults
 
 
-DBT_NODE, DBT_PROJECT, DBT_CLOUD = "dbt node", "dbt project", "dbt Cloud"
-CREDENTIALS, NETWORK, AIRFLOW = "credentials", "network", "Airflow"
-
 STALE = frozenset({"warn", "error", "runtime error"})
 LINES_OF_A_STEP = 15
-MOST_NAMES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class FailedNode:
-    """A node that failed, where to mend it, and what did not run because of it."""
-
-    unique_id: str
-    kind: str
-    name: str
-    message: str
-    file: str
-    owner: str
-    skipped: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """
-    Everything worth knowing of one failed task; `asdict` makes the XCom of it.
-
-    `log` is the end of the failed step's own output, where no node is to blame. `warned` and
-    `stale` (sources without fresh data) are not the reason, and stand apart.
-    """
-
-    side: str
-    headline: str
-    next_step: str
-    run_id: int | None = None
-    link: str | None = None
-    step: str | None = None
-    failed: tuple[FailedNode, ...] = ()
-    warned: tuple[str, ...] = ()
-    stale: tuple[str, ...] = ()
-    log: tuple[str, ...] = ()
-
-    def as_xcom(self) -> dict[str, Any]:
-        """Give it as JSON can hold it."""
-        plain: dict[str, Any] = _plain(asdict(self))
-        return plain
-
-    def lines(self) -> list[str]:
-        """Lay it out for the end of a task log or a message to a person."""
-        lines = [self.headline, f"  side: {self.side}"]
-        for node in self.failed:
-            where = ", ".join(filter(None, (node.file, f"owner {node.owner or 'unknown'}")))
-            lines.append(f"  {node.kind} {node.name} ({where})")
-            lines += [f"      {line}" for line in node.message.splitlines() if line.strip()]
-            if node.skipped:
-                lines.append(f"      skipped because of it: {_names(node.skipped)}")
-        lines += [f"      {line}" for line in self.log]
-        if self.warned:
-            lines.append(f"  warned, which fails nothing: {_names(self.warned)}")
-        if self.stale:
-            lines.append(f"  sources without fresh data, which fails nothing: {_names(self.stale)}")
-        lines += [f"  {name}: {value}" for name, value in self._places() if value]
-        return [*lines, f"  next: {self.next_step}"]
-
-    def _places(self) -> tuple[tuple[str, str | None], ...]:
-        return ("run", self.link), ("step", self.step)
+# A message is cut before it goes into an XCom.
+LONGEST_MESSAGE = 2000
 
 
 def triage_run(
@@ -88,11 +37,13 @@ def triage_run(
     stale: tuple[str, ...] = (),
     *,
     resumes: bool,
+    lacks_results: bool = False,
 ) -> Failure:
     """
     Say why a run did not succeed. `run` needs its `run_steps`.
 
-    `resumes` is whether the task, cleared, goes on where the run failed.
+    `resumes` is whether the task, cleared, goes on where the run failed; `lacks_results`, whether
+    there may be results of nodes that could not be had.
     """
     results = RunResults.parse(artifacts)
     failed = tuple(
@@ -114,7 +65,15 @@ def triage_run(
     common["step"] = f"{step['index']}, {step['name']}"
     if failed:
         return _nodes_failed(run, failed, common, resumes=resumes)
-    return _project_failed(dict(run), step, common)
+    if stale and looks_at_freshness(step["name"]):
+        return _sources_stale(run, common)
+    if lacks_results:
+        reached = "failed, and which node it was cannot be told without its results"
+    elif results.nodes:
+        reached = "failed, although no node did"
+    else:
+        reached = "failed before any node ran"
+    return _project_failed(dict(run), step, reached, common, resumes=resumes)
 
 
 def triage_error(error: Exception, side: str, run_id: int | None, link: str | None) -> Failure:
@@ -145,11 +104,11 @@ def triage_error(error: Exception, side: str, run_id: int | None, link: str | No
 
 
 def failed_step(run: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Find the last step that ended in an error; `dbt docs generate` after it fails no run."""
+    """Find the first step that ended in an error; stale sources are blamed only if alone."""
     steps = [
         step for step in run.get("run_steps") or [] if step.get("status") == int(RunStatus.ERROR)
     ]
-    blamed = [step for step in steps if "dbt source freshness" not in step["name"]] or steps
+    blamed = [step for step in steps if not looks_at_freshness(step["name"])] or steps
     return blamed[0] if blamed else None
 
 
@@ -179,11 +138,28 @@ def _nodes_failed(
     )
 
 
-def _project_failed(run: dict[str, Any], step: dict[str, Any], common: dict[str, Any]) -> Failure:
+def _sources_stale(run: Mapping[str, Any], common: dict[str, Any]) -> Failure:
+    return Failure(
+        side=DBT_NODE,
+        headline=f"dbt Cloud run {run['id']} failed: sources have no fresh data.",
+        next_step="load the sources, then Clear this task: it starts a new run.",
+        **common,
+    )
+
+
+def _project_failed(
+    run: dict[str, Any],
+    step: dict[str, Any],
+    reached: str,
+    common: dict[str, Any],
+    *,
+    resumes: bool,
+) -> Failure:
+    again = "it resumes at this step" if resumes else "it starts a new run"
     return Failure(
         side=DBT_PROJECT,
-        headline=f"dbt Cloud run {run['id']} failed before any node ran: {step['name']}.",
-        next_step="mend what the lines above name, then Clear this task: it starts a new run.",
+        headline=f"dbt Cloud run {run['id']} {reached}: {step['name']}.",
+        next_step=f"mend what the lines above name, then Clear this task: {again}.",
         log=tuple(last_lines(run, step["index"], LINES_OF_A_STEP)),
         **common,
     )
@@ -215,7 +191,7 @@ def _failed_node(node: NodeResult, results: RunResults, manifest: Mapping[str, A
         unique_id=node.unique_id,
         kind=node.kind,
         name=node.name,
-        message=node.message,
+        message=_cut(node.message),
         file=str(known.get("original_file_path") or ""),
         owner=owner(node.unique_id, manifest),
         skipped=tuple(_skipped_below(node.unique_id, results, manifest)),
@@ -236,17 +212,9 @@ def _skipped_below(
     tested = manifest.get("nodes", {}).get(unique_id, {}).get("attached_node")
     if tested:
         seen.update(children.get(tested, ()))
-    skipped = set(results.names(SKIPPED))
-    return [node.name for node in results.nodes if node.unique_id in seen & skipped]
+    seen.intersection_update(results.names(SKIPPED))
+    return [node.name for node in results.nodes if node.unique_id in seen]
 
 
-def _names(names: tuple[str, ...]) -> str:
-    shown = ", ".join(names[:MOST_NAMES])
-    more = len(names) - MOST_NAMES
-    return shown if more <= 0 else f"{shown} and {more} more"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, tuple | list) else value
+def _cut(message: str) -> str:
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"

@@ -44,6 +44,16 @@ class TestParse:
             1.5,
         )
 
+    def test_rows_that_are_no_number(self):
+        """What an adapter gives as text is read where it is a number, and left out else."""
+        rows = [
+            result("model.f.a", "success", adapter_response={"rows_affected": each})
+            for each in ("12", 7.0, "some")
+        ]
+        nodes = [RunResults.parse([artifact(each)]).nodes[0] for each in rows]
+
+        assert [node.rows for node in nodes] == [12, 7, None]
+
     def test_rows_of_a_dbt_test_are_its_failures(self):
         """For a dbt test the rows that failed are counted, and its name loses the hash."""
         (node,) = RunResults.parse([artifact(WARNING)]).nodes

@@ -130,9 +130,10 @@ class TestArtifacts:
         assert ti.run() == {"returned": ti.xcoms["job_run_id"]}
         assert "results of the nodes are missing" in ti.log
 
-    def test_that_is_not_as_dbt_writes_it(self, task_instance, narrow):
-        """Nor does it matter when they are not what dbt writes."""
-        narrow.answers = [Answer(r"GET .*/artifacts/", 200, '{"results": [1]}', times=9)]
+    @pytest.mark.parametrize("content", ['{"results": [1]}', '{"results": [', "[]", "<html>"])
+    def test_that_is_not_as_dbt_writes_it(self, task_instance, narrow, content):
+        """Nor does it matter when they are not what dbt writes, or were cut off."""
+        narrow.answers = [Answer(r"GET .*/artifacts/", 200, content, times=9)]
         ti = task_instance()
 
         assert ti.run() == {"returned": ti.xcoms["job_run_id"]}

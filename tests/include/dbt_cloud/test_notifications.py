@@ -1,14 +1,15 @@
 """Who is told of a failure, and what: through the provider for Apprise, to a real HTTP server."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.log import mask_secret
 
+from include.dbt_cloud.failure import DBT_NODE, FailedNode, Failure
 from include.dbt_cloud.notifications import addresses, tell_people
 from include.dbt_cloud.run_failures import DbtFailedError
-from include.dbt_cloud.triage import DBT_NODE, FailedNode, Failure
 from tests.include.dbt_cloud.http_receiver import receiver
 
 
@@ -65,6 +66,18 @@ def test_masks_tokens(told):
     (message,) = told
     assert "dbtc_a-secret-token" not in json.dumps(message)
     assert "refused: ***" in message["message"]
+
+
+def test_fits_everywhere(told):
+    """A long message is cut to what every service takes, and still says what to do and where."""
+    long = replace(FAILURE, failed=(replace(NODE, message="x" * 5000),) * 20)
+
+    tell_people()(failed_task(DbtFailedError(long)))
+
+    (message,) = told
+    assert len(message["message"]) <= 1900
+    for words in ("the log has the rest", "it resumes at monthly", FAILURE.link, "airflow/log"):
+        assert words in message["message"]
 
 
 def test_nothing_configured_nothing_sent(monkeypatch):

@@ -1,20 +1,20 @@
 """Why a task failed: which side, which node, whose it is, what was skipped, what to do next."""
 
+import itertools
 import json
+import time
 
 import pytest
 
-from include.dbt_cloud.triage import (
+from include.dbt_cloud.failure import (
     AIRFLOW,
     CREDENTIALS,
     DBT_CLOUD,
     DBT_NODE,
     DBT_PROJECT,
     NETWORK,
-    stale_sources,
-    triage_error,
-    triage_run,
 )
+from include.dbt_cloud.triage import stale_sources, triage_error, triage_run
 
 
 LINK = "https://localhost:8443/deploy/1/projects/2/runs/3/"
@@ -165,6 +165,32 @@ class TestOtherSides:
 
         assert failure.step == "5, Invoke dbt with `dbt build`"
 
+    def test_step_behind_a_build_that_succeeded(self):
+        """What fails behind nodes that all succeeded is not said to have failed before them."""
+        grant = step(5, "Invoke dbt with `dbt run-operation grant`", 20, "no such role\n")
+        built = {"metadata": {}, "results": [result("model.flights.report", "success")]}
+
+        failure = triage_run(run(20, grant), [built], {}, resumes=True)
+
+        assert "although no node did" in failure.headline
+        assert failure.next_step.endswith("it resumes at this step.")
+
+    def test_results_that_could_not_be_had(self):
+        """Without the results nobody says that no node ran."""
+        failure = triage_run(run(20, BUILD), [], {}, resumes=False, lacks_results=True)
+
+        assert "cannot be told without its results" in failure.headline
+
+    def test_stale_sources_that_fail_the_run(self):
+        """Where the look at the sources is what failed, they are the reason."""
+        freshness = step(4, "Invoke dbt with `dbt source freshness`", 20)
+
+        failure = triage_run(run(20, freshness), [], {}, ("raw.flights (error)",), resumes=False)
+
+        assert failure.side == DBT_NODE
+        assert "sources have no fresh data" in failure.headline
+        assert "  sources without fresh data: raw.flights (error)" in failure.lines()
+
     @pytest.mark.parametrize(
         ("side", "words"),
         [
@@ -180,6 +206,43 @@ class TestOtherSides:
 
         assert failure.headline == "what happened"
         assert words in failure.next_step
+
+
+class TestVeryMany:
+    def test_log_and_xcom_stay_small(self):
+        """Of thousands of failed nodes the first are shown, and how many there are."""
+        failed = [result(f"test.f.t{each}.h", "fail", "x\n" * 5000) for each in range(3000)]
+        results = {"metadata": {}, "results": failed}
+
+        failure = triage_run(run(20, BUILD), [results], {}, resumes=True)
+
+        assert failure.lines()[0] == "dbt Cloud run 3 failed: 3000 dbt nodes failed."
+        assert len("\n".join(failure.lines())) < 10_000
+        assert "and 2990 more" in "\n".join(failure.lines())
+        assert failure.as_xcom()["failed_nodes"] == 3000
+        assert len(json.dumps(failure.as_xcom())) < 400_000
+
+    def test_long_chains_take_no_time(self):
+        """What was skipped behind each of many failed nodes is found in seconds, not hours."""
+        names = [f"model.f.m{each}" for each in range(2000)]
+        manifest = {"child_map": {one: [after] for one, after in itertools.pairwise(names)}}
+        nodes = [result(one, "error" if at < 20 else "skipped") for at, one in enumerate(names)]
+        began = time.process_time()
+
+        triage_run(run(20, BUILD), [{"metadata": {}, "results": nodes}], manifest, resumes=True)
+
+        assert time.process_time() - began < 2
+
+    def test_what_is_no_text(self):
+        """A NUL, half a surrogate pair and a terminal's own signs reach neither log nor XCom."""
+        results = {"results": [result("model.f.a", "error", "\x1b[31ma\x1b[0m\x00b\udcff")]}
+
+        failure = triage_run(run(20, BUILD), [results], {}, resumes=True)
+
+        assert failure.failed[0].message == "a\ufffdb\ufffd"
+        failure = triage_run(run(20, message="a\x00\udcff"), [], {}, resumes=True)
+        assert "a\ufffd\ufffd" in failure.lines()[0]
+        assert "a\ufffd\ufffd" in failure.as_xcom()["headline"]
 
 
 def test_stale_sources():
