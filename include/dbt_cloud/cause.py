@@ -79,8 +79,13 @@ def _json_object(text: str) -> dict[str, Any]:
 
 def cause_for(ti: Any, key: RunKey, reason: str | None, *, with_lineage: bool) -> str:
     """Write the cause of a new run: the key, and words of the DAG's author or of our own."""
-    words = reason or (
-        f"Airflow: dag {ti.dag_id}, task {ti.task_id}, dag_run {ti.run_id}, try {ti.try_number}"
+    # Rendered as a native object, a template such as {{ ds_nodash }} gives a number.
+    words = (
+        str(reason)
+        if reason
+        else (
+            f"Airflow: dag {ti.dag_id}, task {ti.task_id}, dag_run {ti.run_id}, try {ti.try_number}"
+        )
     )
     if not with_lineage:
         return cause_of(key, words)

@@ -9,10 +9,12 @@ too, because only the one method below all of them is replaced.
 import time
 from collections.abc import Callable, Mapping
 from copy import copy
+from functools import cached_property
 from typing import Any
 
 import requests
 from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
@@ -24,7 +26,8 @@ from include.dbt_cloud.api_errors import (
     UnavailableError,
     error_of,
 )
-from include.dbt_cloud.job_names import JobNames, JobsApi, find_job
+from include.dbt_cloud.failure import CREDENTIALS
+from include.dbt_cloud.job_names import JobLookupError, JobNames, JobsApi, find_job
 from include.dbt_cloud.pacing import backoff
 from include.dbt_cloud.request_headers import request_headers
 
@@ -56,6 +59,36 @@ class PatientDbtCloudHook(DbtCloudHook):
         self.patience = patience
         self.sleep = sleep
         self._session: requests.Session | None = None
+
+    @cached_property
+    def connection(self) -> Any:
+        """Read the Airflow connection; raise `JobLookupError` for one that leads nowhere."""
+        name = self.dbt_cloud_conn_id
+        try:
+            connection = self.get_connection(name)
+        except AirflowNotFoundException:
+            raise _no_way(
+                f"There is no Airflow connection {name!r}.",
+                "The task's dbt_cloud_conn_id names it.",
+                "make one of the type dbt Cloud, or correct dbt_cloud_conn_id",
+            ) from None
+        if not connection.password:
+            raise _no_way(
+                f"The Airflow connection {name!r} has no API token.",
+                "dbt Cloud knows nobody without one.",
+                "put a service token into its field API Token",
+            )
+        return connection
+
+    def _resolve_account_id(self) -> int:
+        login = self.connection.login
+        if not str(login or "").isdigit():
+            raise _no_way(
+                f"The Airflow connection {self.dbt_cloud_conn_id!r} does not say which account.",
+                f"Its field Account ID is {login!r}, and the task has no account_id.",
+                "put the account's number there, which every address in dbt Cloud has",
+            )
+        return int(login)
 
     def get_conn(self, *_arguments: Any, **_options: Any) -> requests.Session:
         """Keep one connection: a new one each time would read the trusted certificates anew."""
@@ -144,6 +177,10 @@ class PatientDbtCloudHook(DbtCloudHook):
             # A gateway's page with status 200 has been seen, for a run that was started.
             raise UnavailableError(f"{what}: the answer is not JSON")
         return answer
+
+
+def _no_way(what: str, why: str, remedy: str) -> JobLookupError:
+    return JobLookupError(what, why, f"{remedy}; then Clear this task", CREDENTIALS)
 
 
 class _Headers(AuthBase):

@@ -71,7 +71,7 @@ def message_of(context: "Context") -> tuple[str, str]:
     endings += [f"  dag_run: {ti.run_id}", f"  log: {getattr(ti, 'log_url', '')}"]
     # Before it is cut: half a token would not be known for one.
     said, end = str(redact("\n".join(details))), str(redact("\n".join(endings)))
-    return str(redact(title)), f"{_cut(said, LONGEST_BODY - len(end))}\n{end}"
+    return str(redact(title)), f"{_cut(said, LONGEST_BODY - len(end) - 1)}\n{end}"
 
 
 def _cut(text: str, length: int) -> str:

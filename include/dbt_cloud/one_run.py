@@ -156,6 +156,9 @@ class OneRun:
     def _can_resume(self, failed: Run) -> bool:
         if not self.request.resume or RunStatus(failed["status"]) is not RunStatus.ERROR:
             return False
+        if failed.get("job_definition_id", self.request.job_id) != self.request.job_id:
+            self.log.info("Run %s is not resumed: it is of another job.", failed["id"])
+            return False
         if not failed.get("can_retry"):
             reason = failed.get("retry_not_supported_reason")
             self.log.info("dbt Cloud cannot resume run %s (%s).", failed["id"], reason)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.dbt.cloud.operators.dbt import DbtCloudRunJobOperator
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
+from include.dbt_cloud import operator_parameters as parameters
 from include.dbt_cloud.api_errors import DbtCloudApiError
 from include.dbt_cloud.assets import MODELS, publish
 from include.dbt_cloud.cause import cause_for
@@ -24,7 +25,6 @@ from include.dbt_cloud.hook import PatientDbtCloudHook
 from include.dbt_cloud.job_names import JobLookupError, JobNames, JobsApi, find_job, job_number
 from include.dbt_cloud.missing_job import JobCreationLostError, MissingJob
 from include.dbt_cloud.one_run import OneRun, RunRequest, TaskStoppedError, TriggerLostError
-from include.dbt_cloud.operator_parameters import attempt_of, refuse_what_cannot_be_kept
 from include.dbt_cloud.outcome import Outcome
 from include.dbt_cloud.run_failures import (
     RefusedError,
@@ -59,7 +59,8 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
     :param check_interval: the longest pause, in seconds, between two looks at a run. It is looked
         at more often when it is young and when its job usually ends.
     :param timeout: seconds to wait for the run, which is then cancelled.
-    :param resume: after a failure of dbt, a retry or a Clear goes on where the run failed.
+    :param resume: after a failure of dbt, a retry or a Clear goes on where the run failed; on by
+        default. `retry_from_failure`, the provider's name, turns it on and off as well.
     :param model_assets: publish an asset event for every model that was built.
     :param create_if_missing: create the job that the three names say from dbt_cloud_jobs.yml when
         dbt Cloud does not have it.
@@ -72,25 +73,26 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         *,
         deferrable: bool = True,
         check_interval: int = LONGEST_PAUSE,
-        resume: bool = True,
+        resume: bool | None = None,
+        retry_from_failure: bool | None = None,
         log_interval: float | None = None,
         model_assets: bool = False,
         create_if_missing: bool = False,
         **provider_parameters: Any,
     ) -> None:
-        refuse_what_cannot_be_kept(
-            provider_parameters, resume=resume, create_if_missing=create_if_missing
+        self.resume = parameters.resumes(resume=resume, retry_from_failure=retry_from_failure)
+        super().__init__(
+            deferrable=deferrable,
+            check_interval=check_interval,
+            retry_from_failure=self.resume,
+            **provider_parameters,
         )
         if model_assets:
-            outlets = provider_parameters.get("outlets") or []
-            provider_parameters["outlets"] = [*outlets, MODELS]
-        super().__init__(
-            deferrable=deferrable, check_interval=check_interval, **provider_parameters
-        )
-        self.resume = resume
+            self.outlets = [*self.outlets, MODELS]
         self.log_interval = log_interval
         self.model_assets = model_assets
         self.create_if_missing = create_if_missing
+        parameters.refuse_what_cannot_be_kept(self)
         self._stop = threading.Event()
         self._is_over = False
         self._link: str | None = None
@@ -115,6 +117,9 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         self._position = event.get("position") or {}
         with self._explained(context):
             if event.get("status") == "timeout":
+                # It may have ended while no triggerer was there to see it.
+                if RunStatus(self._api.run(self.run_id)["status"]).is_final:
+                    return self._finish(context)
                 raise TimeoutError(event["message"])
             if event.get("status") == "lost":
                 lost = self._triage(RuntimeError(event["message"]), event["side"])
@@ -129,12 +134,15 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
 
     @cached_property
     def hook(self) -> PatientDbtCloudHook:
+        ignored = parameters.ignored_hook_parameters(self)
+        if ignored:
+            self.log.warning("hook_params: patience stands in for %s.", " and ".join(ignored))
         options = {"sleep": self._pause, **self.hook_params}
         return PatientDbtCloudHook(self.dbt_cloud_conn_id, **options)
 
     @property
     def _account(self) -> int | None:
-        return int(self.account_id) if self.account_id else None
+        return parameters.account_number(self.account_id)
 
     @property
     def _api(self) -> HookRunsApi:
@@ -142,7 +150,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
 
     def _settle(self, context: "Context") -> Run:
         """Find, resume or start the run, and make it known to the rest of the DAG."""
-        store, attempt = context.get("task_state_store"), attempt_of(context)
+        store, attempt = context.get("task_state_store"), parameters.attempt_of(context)
         # A retry goes on with the job that its generation has begun with, if it has no number.
         begun_with = TaskMemory.job_begun_with(store, attempt) if self.job_id is None else None
         job_id = begun_with or self._job_number()
@@ -151,7 +159,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         one_run = OneRun(
             api=self._api,
             memory=memory,
-            request=RunRequest(job_id, self._overrides(), self.resume),
+            request=RunRequest(job_id, parameters.overrides_now(self), self.resume),
             cause=cause_for(
                 context["ti"],
                 memory.key,
@@ -185,14 +193,6 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         if self.create_if_missing:
             return int(MissingJob(api, names, self.log, self._pause).settle()["id"])  # type: ignore[arg-type] # as above
         return int(find_job(api, names)["id"])
-
-    def _overrides(self) -> dict[str, Any]:
-        given = {
-            "steps_override": self.steps_override,
-            "schema_override": self.schema_override,
-        }
-        # The provider sends these two also when they are null.
-        return {**given, **self.additional_run_config}
 
     def _wait_in_triggerer(self, run: Run) -> None:
         now = time.time()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from include.dbt_cloud.api_errors import DbtCloudApiError, MissingError
+from include.dbt_cloud.api_errors import DbtCloudApiError
 from include.dbt_cloud.pacing import backoff, seconds_until_next_look
 from include.dbt_cloud.run_status import RunStatus
 
@@ -151,7 +151,10 @@ class RunPoller:
             run = runs.get(each.run_id)
             try:
                 self._end(each, run if run is not None else await questions.run(each.run_id))
-            except MissingError as error:
+            except DbtCloudApiError as error:
+                # Refused for this one run only, which says nothing of the others.
+                if error.is_passing:
+                    raise
                 self._fail([each], error)
 
     def _end(self, watched: Watched, run: Run) -> None:

@@ -57,6 +57,7 @@ class DbtCloudRunTrigger(BaseTrigger):
         check_interval: float,
         log_interval: float | None = None,
         position: Position | None = None,
+        **of_another_version: Any,  # noqa: ARG002 # what waits over an upgrade, or back, goes on
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's
         self.conn_id, self.account_id = conn_id, account_id

@@ -9,6 +9,8 @@ from datetime import timedelta
 import pytest
 
 from include.dbt_cloud import trigger as trigger_module
+from include.dbt_cloud.hook import PatientDbtCloudHook
+from include.dbt_cloud.runs_api import HookRunsApi
 from include.dbt_cloud.trigger import DbtCloudRunTrigger
 from tests.include.dbt_cloud.attempts import Blow, run_to_the_end, tell_this_process_to_stop
 from tests.local_dbt_cloud.server_process import JOB, OTHER_JOB
@@ -21,6 +23,13 @@ MODES = pytest.mark.parametrize("deferrable", [True, False], ids=["deferrable", 
 
 def newest(dbt_cloud, job_id=OTHER_JOB):
     return dbt_cloud.get("v2/runs/", job_definition_id=job_id, order_by="-id", limit=1)[0]
+
+
+def wait_for_newest():
+    """With a connection of its own, because a try is a fork of the test."""
+    api = HookRunsApi(PatientDbtCloudHook(), None)
+    while api.newest_runs(job_definition_id=JOB, limit=1)[0]["status"] < 10:
+        time.sleep(0.05)
 
 
 def waiting_for(run_id, **more):
@@ -150,6 +159,19 @@ class TestTimeout:
 
 
 class TestTriggererStops:
+    def test_run_that_ended_meanwhile(self, task_instance, connected):
+        """Time that is up while nobody looked does not undo a run that has succeeded by then."""
+        ti = task_instance(job_id=JOB, timeout=0)
+
+        ended = ti.run(Blow("write xcom job_run_id", True, wait_for_newest, answer_arrives=True))
+
+        assert ended == {"returned": ti.xcoms["job_run_id"]}
+        assert CANCEL not in ti.trace
+
+    def test_upgraded_meanwhile(self):
+        """A trigger that another version of this code has stored is restored."""
+        assert waiting_for(1, of_the_next_version=True).run_id == 1
+
     def test_leaves_the_run_alone(self, connected, trusted):
         """A triggerer that stops or restarts hands its triggers on: the run goes on."""
         run = connected.trigger(OTHER_JOB)

@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from airflow.sdk import DAG, Asset
 
+from include.dbt_cloud.assets import MODELS
 from include.dbt_cloud.operator import DbtCloudJobOperator
 from tests.include.dbt_cloud.attempts import Blow, kill_this_process
-from tests.local_dbt_cloud.server_process import OTHER_JOB, THIRD_JOB
+from tests.local_dbt_cloud.server_process import JOB, OTHER_JOB, THIRD_JOB
 
 
 RETRY = "POST runs/retry/"
@@ -89,6 +91,16 @@ class TestAfterDbtFailed:
         assert run["trigger"]["steps_override"] == ["dbt build --select other"]
         assert "other overrides" in failed.log
 
+    def test_job_changed_since(self, failed, connected):
+        """A task that was given another job starts that one, and does not resume the old one."""
+        failed.options["job_id"] = JOB
+        failed.clear()
+
+        ended = failed.run()
+
+        run = run_with_trigger(connected, ended["returned"])
+        assert (run["job_definition_id"], run["retrying_run_id"]) == (JOB, None)
+
     def test_same_overrides(self, task_instance, connected):
         """A run with overrides is resumed when the task still has the same."""
         options = {
@@ -140,6 +152,8 @@ class TestParameters:
         [
             ({"reuse_existing_run": True}, "whoever started it"),
             ({"retry_from_failure": True, "resume": False}, "contradict"),
+            ({"retry_from_failure": False, "resume": True}, "contradict"),
+            ({"hook_params": {"retries": 3}}, "patience and timeout_seconds"),
             ({"additional_run_config": {"cause": "mine"}}, "trigger_reason"),
             (
                 {
@@ -149,12 +163,21 @@ class TestParameters:
                 "given twice",
             ),
         ],
-        ids=["reuse_existing_run", "resume or not", "cause", "twice"],
+        ids=[
+            "reuse_existing_run",
+            "resume or not",
+            "not or resume",
+            "hook_params",
+            "cause",
+            "twice",
+        ],
     )
     def test_what_cannot_be_kept_is_refused(self, parameters, words):
         """A parameter that would be dropped, or would lose the run, is an error in the DAG file."""
         with pytest.raises(ValueError, match=words):
             DbtCloudJobOperator(task_id="build", job_id=1, **parameters)
+        with DAG("flights", schedule=None, default_args=parameters), pytest.raises(ValueError):  # noqa: PT011 # as above
+            DbtCloudJobOperator(task_id="build", job_id=1)
 
     def test_takes_what_the_provider_takes(self):
         """Every parameter of the provider's operator is taken, with the provider's meaning."""
@@ -179,6 +202,75 @@ class TestParameters:
         )
 
         assert (operator.check_interval, operator.timeout, operator.deferrable) == (3, 10, False)
+
+    def test_default_args_say_where_and_what_it_publishes(self):
+        """Names and outlets may come from `default_args`; `model_assets` adds to the outlets."""
+        place = {"project_name": "Flights", "environment_name": "Production"}
+        with DAG("flights", schedule=None, default_args=place | {"outlets": [Asset("mine")]}):
+            operator = DbtCloudJobOperator(
+                task_id="build", job_name="Build", create_if_missing=True, model_assets=True
+            )
+
+        assert operator.outlets == [Asset("mine"), MODELS]
+
+    @pytest.mark.parametrize("given", [{"retry_from_failure": False}, {"resume": False}])
+    def test_either_name_turns_resuming_off(self, given):
+        """The provider's `retry_from_failure=False` is obeyed like `resume=False`."""
+        assert not DbtCloudJobOperator(task_id="build", job_id=1, **given).resume
+
+    @pytest.mark.parametrize(
+        ("config", "words"), [({"cause": "mine"}, "trigger_reason"), ("{}", "not a dictionary")]
+    )
+    def test_config_that_is_known_late(self, task_instance, monkeypatch, config, words):
+        """What another task or a template gives is refused as well, before anything is started."""
+        ti = task_instance()
+        make = ti._operator
+
+        def rendered():
+            operator = make()
+            operator.additional_run_config = config
+            return operator
+
+        monkeypatch.setattr(ti, "_operator", rendered)
+
+        ended = ti.run()
+
+        assert ended["raised"] == "RefusedError"
+        assert words in ended["words"]
+        assert "POST jobs/run/" not in ti.trace
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ({"account_id": "mine"}, "account_id is 'mine', which is no number."),
+            ({"dbt_cloud_conn_id": "nowhere"}, "There is no Airflow connection 'nowhere'."),
+            ({"dbt_cloud_conn_id": "tokenless"}, "has no API token"),
+            ({"dbt_cloud_conn_id": "placeless"}, "does not say which account"),
+        ],
+    )
+    def test_place_that_cannot_be(self, task_instance, monkeypatch, options, words):
+        """A wrong account or connection ends the task with what is wrong and what to do."""
+        for name, fields in {
+            "tokenless": {"login": "1"},
+            "placeless": {"login": "me@example.com", "password": "token"},
+        }.items():
+            connection = json.dumps({"conn_type": "dbt_cloud", **fields})
+            monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", connection)
+        ti = task_instance(**options)
+
+        ended = ti.run()
+
+        assert ended["raised"] == "RefusedError"
+        assert words in ended["words"]
+        assert "then Clear this task" in ti.xcoms["dbt_cloud_failure"]["next_step"]
+
+    def test_reason_that_is_a_number(self, task_instance, connected):
+        """A reason that a template has rendered to a number is still words."""
+        ti = task_instance(trigger_reason=20130101)
+
+        run = run_with_trigger(connected, ti.run()["returned"])
+
+        assert run["trigger"]["cause"].endswith("] 20130101")
 
     def test_job_that_is_no_number(self, task_instance):
         """A job id that renders to no number is named, before anything is asked of dbt Cloud."""

@@ -25,6 +25,7 @@ class DbtCloud:
 
     def __init__(self):
         self.ended, self.unlisted, self.gone, self.trouble = set(), set(), set(), []
+        self.forbidden = set()
         self.asked, self.asked_alone, self.closed = [], [], 0
 
     async def runs(self, run_ids):
@@ -38,6 +39,8 @@ class DbtCloud:
         self.asked_alone.append(run_id)
         if run_id in self.gone:
             raise MissingError(f"run {run_id}: dbt Cloud answered 404")
+        if run_id in self.forbidden:
+            raise CredentialsRefusedError(f"run {run_id}: dbt Cloud answered 403")
         return self.view(run_id)
 
     async def close(self):
@@ -188,6 +191,20 @@ class TestTrouble:
 
         assert asyncio.run(scenario())["id"] == 2
         assert dbt_cloud.asked_alone == [1]
+
+    def test_run_that_may_not_be_read(self, dbt_cloud):
+        """A token that may not read one run fails the wait for that run, and no other."""
+        dbt_cloud.unlisted, dbt_cloud.forbidden = {1}, {1}
+
+        async def scenario():
+            poller = RunPoller(lambda: dbt_cloud)
+            waits = [asyncio.create_task(wait(poller, each)) for each in (1, 2)]
+            with pytest.raises(CredentialsRefusedError):
+                await waits[0]
+            dbt_cloud.ended = {2}
+            return await waits[1]
+
+        assert asyncio.run(scenario())["id"] == 2
 
     def test_run_that_the_list_does_not_know_yet(self, dbt_cloud):
         """A run that is there, but not yet in the list, is waited for all the same."""
