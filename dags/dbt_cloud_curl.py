@@ -18,8 +18,8 @@ from datetime import timedelta
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import dag, task
 
-from include.dbt_cloud.by_hook import report_shell_run
 from include.flights_jobs import BUILD_ONE_MONTH
+from include.gallery.by_hook import report_shell_run
 from include.shell_scripts import RUN_DBT_CLOUD_JOB
 from include.task_defaults import SHELL_COMMAND_FAILED, TASK_DEFAULTS
 

@@ -15,8 +15,8 @@ worker waits all the time, and a killed task leaves its dbt Cloud run alone.
 
 from airflow.sdk import dag, task
 
-from include.dbt_cloud.by_hook import report_script_run, start_job, wait_for_run
 from include.flights_jobs import BUILD_ONE_MONTH
+from include.gallery.by_hook import report_script_run, start_job, wait_for_run
 from include.task_defaults import TASK_DEFAULTS
 
 

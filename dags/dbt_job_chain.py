@@ -16,9 +16,9 @@ A dag_run with skipped tasks is not red: the log of `no_run_is_active` links to 
 
 from airflow.sdk import dag, task
 
-from include.dbt_cloud.active_runs import no_run_is_active
 from include.dbt_cloud.operator import DbtCloudJobOperator
 from include.flights_jobs import BUILD_FLIGHTS, CHECK_FRESHNESS, FLIGHTS
+from include.gallery.active_runs import no_run_is_active
 from include.task_defaults import TASK_DEFAULTS
 
 

@@ -17,9 +17,9 @@ is skipped. After a failure of Airflow's own run there is no need of it: clear t
 from airflow.providers.dbt.cloud.sensors.dbt import DbtCloudJobRunSensor
 from airflow.sdk import Param, dag, task
 
-from include.dbt_cloud.failed_run import find_failed_run, resume_failed_run, select_failed_nodes
 from include.dbt_cloud.operator import DbtCloudJobOperator
 from include.flights_jobs import BUILD_FLIGHTS, BUILD_ONE_MONTH, FLIGHTS
+from include.gallery.failed_run import find_failed_run, resume_failed_run, select_failed_nodes
 from include.task_defaults import PROVIDER_RUN_FAILED, TASK_DEFAULTS
 
 

@@ -16,8 +16,8 @@ By hand it reports the run whose number is typed into the form; without one it h
 
 from airflow.sdk import Asset, Param, dag, task
 
-from include.dbt_cloud.by_hook import report_script_run
 from include.dbt_cloud.own_job_watch import runs_to_report, watch_own_job
+from include.gallery.by_hook import report_script_run
 from include.task_defaults import TASK_DEFAULTS
 
 

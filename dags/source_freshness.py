@@ -19,10 +19,10 @@ from datetime import datetime
 
 from airflow.sdk import dag, task
 
-from include.dbt_cloud.freshness_report import report_freshness
 from include.dbt_cloud.notifications import tell_people
 from include.dbt_cloud.operator import DbtCloudJobOperator
 from include.flights_jobs import CHECK_FRESHNESS, FLIGHTS
+from include.gallery.freshness_report import report_freshness
 from include.task_defaults import TASK_DEFAULTS
 
 

@@ -79,7 +79,9 @@ class AsyncDbtCloudApi:
 
     async def ended_runs(self, job_id: int, statuses: Sequence[int], since: datetime) -> list[Run]:
         """List a job's runs that ended since a moment, the latest first, with their causes."""
-        found: list[Run] = []
+        # By id: a run that ends while the pages are read moves the others to the next page.
+        found: dict[int, Run] = {}
+        offset = 0
         while True:
             query = {
                 "job_definition_id": str(job_id),
@@ -87,12 +89,16 @@ class AsyncDbtCloudApi:
                 "order_by": "-finished_at",
                 "include_related": "trigger",
                 "limit": str(PAGE),
-                "offset": str(len(found)),
+                "offset": str(offset),
             }
             page: list[Run] = await self._call("GET", "runs/", query)
-            found += page
-            if len(page) < PAGE or datetime.fromisoformat(page[-1]["finished_at"]) < since:
-                return [run for run in found if datetime.fromisoformat(run["finished_at"]) >= since]
+            offset += len(page)
+            # One that was cancelled before it began may have no end that it could be listed by.
+            ended = [run for run in page if run.get("finished_at")]
+            recent = [run for run in ended if datetime.fromisoformat(run["finished_at"]) >= since]
+            found |= {run["id"]: run for run in recent}
+            if len(page) < PAGE or len(recent) < len(ended):
+                return list(found.values())
 
     async def cancel(self, run_id: int) -> Run:
         data: Run = await self._call("POST", f"runs/{run_id}/cancel/", None)

@@ -23,7 +23,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from include.dbt_cloud import CONNECTION_ID
 from include.dbt_cloud.api_errors import DbtCloudApiError
 from include.dbt_cloud.async_api import AsyncDbtCloudApi
-from include.dbt_cloud.ended_runs import Told, untold
+from include.dbt_cloud.ended_runs import LOOKS_BACK, Told, ended_at, untold
 from include.dbt_cloud.pacing import backoff
 from include.dbt_cloud.run_status import RunStatus
 from include.dbt_cloud.told_runs import NOTED_UNDER
@@ -96,11 +96,13 @@ class DbtCloudJobWatchTrigger(BaseEventTrigger):
         await self._note(stores, told)
         await asyncio.sleep(SECONDS_UNTIL_WRITTEN)
         api = AsyncDbtCloudApi(self.conn_id, None)
-        failures, last_told = 0, time.monotonic()
+        failures, last_told, looked_from = 0, time.monotonic(), told.looks_from
         try:
             while True:
                 try:
-                    listed = await api.ended_runs(self.job_id, self.statuses, told.looks_from)
+                    listed = await api.ended_runs(
+                        self.job_id, self.statuses, max(looked_from, told.looks_from)
+                    )
                     failures = 0
                 except DbtCloudApiError as error:
                     # Also a refused token: nobody waits for this, so it can wait for a new one.
@@ -108,6 +110,9 @@ class DbtCloudJobWatchTrigger(BaseEventTrigger):
                     self.log.warning("%s", error)
                     await asyncio.sleep(max(backoff(failures, error.retry_after), 1))
                     continue
+                # Runs that are none of ours to tell must not be read again for ever.
+                ends = [ended_at(run) - LOOKS_BACK for run in listed]
+                looked_from = max(looked_from, *ends) if ends else looked_from
                 noted = await self._noted(stores) or told
                 told = told.joined(noted)
                 for run in untold(listed, told, external_only=self.external_only):

@@ -218,7 +218,7 @@ class TestScript:
 
     def test_a_run_that_takes_too_long_is_cancelled(self, dbt_cloud, start_by_hand):
         """When its time is up, the run is cancelled in dbt Cloud and the wait fails."""
-        from include.dbt_cloud.by_hook import RunNotSuccessfulError, wait_for_run
+        from include.gallery.by_hook import RunNotSuccessfulError, wait_for_run
 
         dbt_cloud.hold()
         run_id = start_by_hand(BUILD_ONE_MONTH, wait=False)

@@ -1,8 +1,11 @@
 """What the repository as a whole promises to who reads or changes it."""
 
 import ast
+import os
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -75,6 +78,40 @@ class TestImportDirections:
     def test_parsing_needs_no_airflow(self, name):
         """What only reads and computes imports no Airflow, so that it is tested in milliseconds."""
         assert "airflow" not in imported(ROOT / "include" / name)
+
+
+class TestCopy:
+    def test_what_the_docs_say_to_copy_is_whole(self, tmp_path):
+        """The files that docs/operator.md says to copy import with nothing else of here."""
+        (line,) = re.findall(
+            r"^To use it elsewhere copy (.*)$",
+            (ROOT / "docs/operator.md").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+        for name in re.findall(r"`([\w./]+[/.]\w*)`", line):
+            source, target = ROOT / name, tmp_path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, target)
+        program = (
+            "import importlib, pathlib\n"
+            "for path in sorted(pathlib.Path('.').rglob('*.py')):\n"
+            "    if path.stem not in {'__main__', '__init__'}:\n"
+            "        importlib.import_module('.'.join(path.with_suffix('').parts))\n"
+        )
+
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path / "home")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert done.returncode == 0, done.stderr
 
 
 class TestSize:

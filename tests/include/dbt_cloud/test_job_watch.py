@@ -174,6 +174,30 @@ class TestWatch:
 
         assert watching(run_them) == []
 
+    def test_what_is_left_out_is_not_read_for_ever(self, watching, monkeypatch):
+        """A job that Airflow alone runs is not listed from the first day on at every look."""
+        asked = []
+        run = {
+            "id": 1,
+            "finished_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
+            "trigger": {"cause": "[airflow:0123456789abcdef.1] x"},
+        }
+
+        async def called(*_):
+            return [run]
+
+        look = AsyncDbtCloudApi.ended_runs
+
+        async def noted(api, job_id, statuses, since):
+            asked.append(since)
+            return await look(api, job_id, statuses, since)
+
+        monkeypatch.setattr(AsyncDbtCloudApi, "ended_runs", noted)
+
+        monkeypatch.setattr(AsyncDbtCloudApi, "_call", called)
+        assert watching() == []
+        assert asked[-1] == datetime.fromisoformat(run["finished_at"]) - timedelta(minutes=10)
+
     def test_all_runs_with_a_status(self, watching, connected):
         """A watch may count every run, and choose how it has to have ended."""
         failed = []
@@ -198,6 +222,31 @@ class TestWatch:
 def ended(run_id, minutes, cause=None):
     moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
     return {"id": run_id, "finished_at": str(moment), "trigger": {"cause": cause}}
+
+
+class TestListing:
+    def pages(self, monkeypatch, *pages):
+        left = list(pages)
+
+        async def call(*_):
+            return left.pop(0)
+
+        monkeypatch.setattr(AsyncDbtCloudApi, "_call", call)
+        api = AsyncDbtCloudApi("dbt_cloud_default", None)
+        since = datetime(2026, 1, 1, tzinfo=UTC)
+        return [run["id"] for run in asyncio.run(api.ended_runs(JOB, [10], since))]
+
+    def test_run_on_two_pages(self, monkeypatch):
+        """A run that another one's end has moved to the next page is listed once."""
+        first = [ended(each, each) for each in range(200, 100, -1)]
+
+        assert len(self.pages(monkeypatch, first, [ended(101, 101), ended(100, 100)])) == 101
+
+    def test_run_without_an_end(self, monkeypatch):
+        """A run that was cancelled before it began, and has no end, stops no watcher."""
+        nothing = {**ended(3, 0), "finished_at": None}
+
+        assert self.pages(monkeypatch, [nothing, ended(2, 2)]) == [2]
 
 
 class TestUntold:

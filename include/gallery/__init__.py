@@ -1,0 +1,1 @@
+"""What only the DAGs of the gallery need: it names the jobs of this repository."""
