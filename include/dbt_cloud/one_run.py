@@ -87,18 +87,28 @@ class OneRun:
     def _newest_of(self, generation: Generation, *, searching: bool) -> Run | None:
         known = None
         if generation.run_id is not None:
-            known = self._read(generation.run_id)
+            known = self._read(generation.run_id, generation)
         if not searching:
             return known
         pending = generation.pending or Pending(None)
         return self._find(generation, generation.run_id or 0, pending) or known
 
-    def _read(self, run_id: int) -> Run | None:
+    def _read(self, run_id: int, generation: Generation) -> Run | None:
+        """
+        Read a run that is remembered, if it is the task's own.
+
+        Behind the Airflow connection may be another account by now, which has a run of this number.
+        """
         try:
-            return self.api.run(run_id, "trigger")
+            run = self.api.run(run_id, "trigger")
         except MissingError:
             self.log.warning("dbt Cloud run %s is not there any more.", run_id)
             return None
+        cause = (run.get("trigger") or {}).get("cause")
+        if run.get("retrying_run_id") or self.memory.key_of(generation).is_in(cause):
+            return run
+        self.log.warning("dbt Cloud run %s is somebody else's: is this another account?", run_id)
+        return None
 
     def _find(self, generation: Generation, newer_than: int, pending: Pending) -> Run | None:
         """
@@ -135,7 +145,10 @@ class OneRun:
         run = self._newest_of(previous, searching=previous.pending is not None)
         if run is not None and not RunStatus(run["status"]).is_final:
             self.log.info("Cancelling dbt Cloud run %s: the task has been cleared.", run["id"])
-            self.api.cancel(run["id"])
+            try:
+                self.api.cancel(run["id"])
+            except RequestRefusedError as error:
+                self.log.info("%s. It has ended by itself meanwhile.", error)
             return None
         return run
 

@@ -145,6 +145,30 @@ class TestAfterOtherEnds:
         assert ended == {"returned": ti.xcoms["job_run_id"]}
         assert "is not there any more" in ti.log
 
+    @pytest.mark.parametrize("how", ["retry", "clear"])
+    def test_number_of_somebody_elses_run(self, task_instance, connected, how):
+        """
+        Where the connection leads to another account, a run of the same number is left alone.
+
+        It is neither taken for the task's own by a retry nor cancelled by a Clear.
+        """
+        theirs = connected.trigger(OTHER_JOB, cause="a person")
+        ti = task_instance()
+        ti.run(Blow("write xcom job_run_url", after=False, strike=kill_this_process))
+        memory = ti.memory
+        memory["current"]["run_id"] = theirs["id"]
+        (ti.folder / "state.json").write_text(json.dumps({"dbt_cloud": memory}))
+
+        if how == "retry":
+            ended = ti.retry()
+        else:
+            ti.clear()
+            ended = ti.run()
+
+        assert ended["returned"] != theirs["id"]
+        assert not connected.get(f"v2/runs/{theirs['id']}/")["is_complete"]
+        connected.request("POST", f"v2/runs/{theirs['id']}/cancel/")
+
 
 class TestParameters:
     @pytest.mark.parametrize(
