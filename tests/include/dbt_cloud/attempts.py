@@ -76,15 +76,16 @@ class Points:
         self.asked = threading.Lock()
 
     @contextlib.contextmanager
-    def crossing(self, name: str) -> Iterator[None]:
+    def crossing(self, name: str, asked: Callable[[], Any] = contextlib.nullcontext) -> Iterator[None]:
         name = re.sub(r"\d{6,}/", "", name)  # ids
         with self.trace.open("a") as trace:
             trace.write(f"{name}\n")
         falls = self.blow is not None and self.blow.point == name
         blow, self.blow = self.blow, None if falls else self.blow
-        if falls and not blow.after:
-            blow.strike()
-        yield
+        with asked():
+            if falls and not blow.after:
+                blow.strike()
+            yield
         if falls and blow.after:
             blow.strike()
             if not blow.answer_arrives:
@@ -138,14 +139,14 @@ class FileStore:
 
     def get(self, key: str, default: Any = None) -> Any:
         what = f"read {self.path.stem} {key}"
-        with self.points.asking_airflow(), self.points.crossing(what):
+        with self.points.crossing(what, self.points.asking_airflow):
             return self.read().get(key, default)
 
     def set(self, key: str, value: Any) -> None:
         what = f"write {self.path.stem} {key}"
         if self.path.stem == "state":
             what += " intention" if value["current"]["pending"] else " run"
-        with self.points.asking_airflow(), self.points.crossing(what):
+        with self.points.crossing(what, self.points.asking_airflow):
             self.path.write_text(json.dumps(self.read() | {key: value}))
 
 

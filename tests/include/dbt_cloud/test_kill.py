@@ -28,7 +28,9 @@ def newest(dbt_cloud, job_id=OTHER_JOB):
 def wait_for_newest():
     """With a connection of its own, because a try is a fork of the test."""
     api = HookRunsApi(PatientDbtCloudHook(), None)
+    deadline = time.monotonic() + 60
     while api.newest_runs(job_definition_id=JOB, limit=1)[0]["status"] < 10:
+        assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
