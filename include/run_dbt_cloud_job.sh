@@ -9,6 +9,7 @@
 set -euo pipefail
 
 readonly api="https://$DBT_CLOUD_HOST/api/v2/accounts/$DBT_CLOUD_ACCOUNT_ID"
+run=
 run_id=
 
 # The token goes to cURL through a pipe: on its command line, everybody on this machine could read
@@ -38,6 +39,7 @@ print(ids[0])' "$JOB_NAME"
 
 cancel() {
     trap - TERM INT
+    run_id=${run_id:-$(field id <<<"$run" 2>/dev/null)} || run_id=
     [[ -z $run_id ]] || call --request POST "$api/runs/$run_id/cancel/" >/dev/null
     printf 'cancelled run %s\n' "${run_id:-that was not started yet}" >&2
     exit 1
@@ -46,7 +48,9 @@ trap cancel TERM INT
 
 job=$(job_id)
 body=$(python3 -c 'import json, sys; print(json.dumps({"cause": sys.argv[1]}))' "$CAUSE")
-run=$(call --data "$body" "$api/jobs/$job/run/") || {
+# Whoever tells this script to stop must not part the request from its answer: only that has the
+# run's number. The shell itself acts when the command has ended.
+run=$(trap '' TERM INT && call --data "$body" "$api/jobs/$job/run/") || {
     printf '%s\nerror: dbt Cloud did not start job %s\n' "$run" "$job" >&2
     exit 2
 }

@@ -110,7 +110,7 @@ class PatientDbtCloudHook(DbtCloudHook):
         """
         other = copy(self)
         other.timeout_seconds, other.patience = timeout_seconds, patience
-        other.sleep, other._session = time.sleep, None
+        other.sleep, other._session = time.sleep, None  # noqa: SLF001 # of this very class
         return other
 
     def get_job_by_name(

@@ -19,6 +19,7 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 from include.dbt_cloud import operator_parameters as parameters
 from include.dbt_cloud.api_errors import DbtCloudApiError
 from include.dbt_cloud.assets import MODELS, publish
+from include.dbt_cloud.cancelling import cancel_run, find_left_behind
 from include.dbt_cloud.cause import cause_for
 from include.dbt_cloud.failure import AIRFLOW, DBT_CLOUD, Failure
 from include.dbt_cloud.hook import PatientDbtCloudHook
@@ -26,11 +27,7 @@ from include.dbt_cloud.job_names import JobLookupError, JobNames, JobsApi, find_
 from include.dbt_cloud.missing_job import JobCreationLostError, MissingJob
 from include.dbt_cloud.one_run import OneRun, RunRequest, TaskStoppedError, TriggerLostError
 from include.dbt_cloud.outcome import Outcome
-from include.dbt_cloud.run_failures import (
-    RefusedError,
-    RunTimeoutError,
-    UnreachableError,
-)
+from include.dbt_cloud.run_failures import RefusedError, RunTimeoutError, UnreachableError
 from include.dbt_cloud.run_log import Position, new_lines
 from include.dbt_cloud.run_status import RunStatus
 from include.dbt_cloud.runs_api import HookRunsApi, Run
@@ -95,6 +92,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         parameters.refuse_what_cannot_be_kept(self)
         self._stop = threading.Event()
         self._is_over = False
+        self._one_run: OneRun | None = None
         self._link: str | None = None
         self._position: Position = {}
 
@@ -130,7 +128,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         """End the run in dbt Cloud; Airflow calls this when the task is killed or times out."""
         self._stop.set()
         if self.run_id is not None:
-            self._cancel("the task was ended in Airflow")
+            self._cancel("The task was ended in Airflow.")
 
     @cached_property
     def hook(self) -> PatientDbtCloudHook:
@@ -156,7 +154,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         job_id = begun_with or self._job_number()
         place = Place(self.dbt_cloud_conn_id, self._account, job_id)
         memory = TaskMemory.open(store, attempt, place)
-        one_run = OneRun(
+        one_run = self._one_run = OneRun(
             api=self._api,
             memory=memory,
             request=RunRequest(job_id, parameters.overrides_now(self), self.resume),
@@ -173,7 +171,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         run = one_run.settle()
         self.job_id, self.run_id, self._link = job_id, run["id"], run["href"]
         if self._stop.is_set():
-            self._cancel("the task was ended while it was being triggered")
+            self._cancel("The task was ended while it was being triggered.")
             raise TaskStoppedError("The task was told to stop.")
         # The link "Monitor Job Run" reads the first of these.
         context["ti"].xcom_push(key="job_run_url", value=run["href"])
@@ -267,9 +265,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
             raise self._failed(context, self._triage(error, DBT_CLOUD), UnreachableError) from error
         except (TimeoutError, AirflowTaskTimeout) as error:
             # Airflow's own limit, execution_timeout, interrupts whatever the task is doing.
-            late = TimeoutError(f"Run {self.run_id} has not ended in the time the task has.")
-            if self.run_id is not None:
-                self._cancel(str(late))
+            late = self._end_late()
             raise self._failed(context, self._triage(late, AIRFLOW), RunTimeoutError) from error
 
     def _triage(self, error: Exception, side: str) -> Failure:
@@ -279,19 +275,20 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         if self._stop.wait(seconds):
             raise TaskStoppedError("The task was told to stop.")
 
+    def _end_late(self) -> TimeoutError:
+        """Cancel the run because time is up, also one of which the task has not heard yet."""
+        if self.run_id is None and self._one_run is not None:
+            left_behind = find_left_behind(self._one_run)
+            self.run_id = int(left_behind["id"]) if left_behind else None
+        if self.run_id is None:
+            return TimeoutError("The time that the task has was over before it had a run.")
+        late = TimeoutError(f"Run {self.run_id} has not ended in the time the task has.")
+        self._cancel(str(late))
+        return late
+
     def _cancel(self, reason: str) -> None:
-        """Cancel the run, once, in the middle of whatever else the task is doing."""
         if self._is_over:
             return
         self._is_over = True
-        # Said first: Airflow may end the task for good before dbt Cloud has answered.
-        self.log.info("Cancelling dbt Cloud run %s: %s.", self.run_id, reason)
         hook = self.hook.beside(timeout_seconds=3, patience=SECONDS_TO_CANCEL)
-        try:
-            run = HookRunsApi(hook, self._account).cancel(int(self.run_id or 0))
-        except DbtCloudApiError as error:
-            self.log.error("dbt Cloud run %s may go on. %s", self.run_id, error)  # noqa: TRY400 # a traceback says nothing more
-            return
-        self.log.info(
-            "Cancelled dbt Cloud run %s. The run is %s.", self.run_id, run["status_humanized"]
-        )
+        cancel_run(HookRunsApi(hook, self._account), int(self.run_id or 0), reason, self.log)  # type: ignore[arg-type] # as above

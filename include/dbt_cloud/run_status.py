@@ -1,4 +1,4 @@
-"""The six states of a dbt Cloud run, by the numbers of the Administrative API v2."""
+"""The states of a dbt Cloud run, by the numbers of the Administrative API v2."""
 
 from enum import IntEnum
 
@@ -10,6 +10,15 @@ class RunStatus(IntEnum):
     SUCCESS = 10
     ERROR = 20
     CANCELLED = 30
+
+    @classmethod
+    def _missing_(cls, value: object) -> "RunStatus | None":
+        """A state that dbt Cloud gets one day must not fail everything that waits for a run."""
+        if not isinstance(value, int):
+            return None
+        unknown = int.__new__(cls, value)
+        unknown._name_, unknown._value_ = f"UNKNOWN_{value}", value
+        return unknown
 
     @property
     def is_final(self) -> bool:

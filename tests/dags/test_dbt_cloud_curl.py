@@ -145,6 +145,22 @@ class TestScript:
         assert process.returncode == 1
         assert dbt_cloud.runs[0].status == "cancelled"
 
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_told_to_stop_while_it_starts_the_run(self, start_script, dbt_cloud, number):
+        """Told to stop before it knows which run it has started, it waits for that and cancels."""
+        dbt_cloud.hold()
+        dbt_cloud.fail_next("slow", method="POST", path="*/run/", delay_seconds=2)
+        process = start_script()
+        while not dbt_cloud.runs:
+            assert process.poll() is None
+            time.sleep(0.02)
+        os.killpg(process.pid, number)
+        _, errors = process.communicate(timeout=60)
+
+        assert process.returncode == 1
+        assert errors == f"cancelled run {dbt_cloud.runs[0].id}\n"
+        assert [run.status for run in dbt_cloud.runs] == ["cancelled"]
+
     def test_time_is_up(self, start_script, dbt_cloud):
         """A run that takes longer than it may is cancelled."""
         dbt_cloud.hold()

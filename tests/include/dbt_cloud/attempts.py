@@ -76,7 +76,9 @@ class Points:
         self.asked = threading.Lock()
 
     @contextlib.contextmanager
-    def crossing(self, name: str, asked: Callable[[], Any] = contextlib.nullcontext) -> Iterator[None]:
+    def crossing(
+        self, name: str, asked: Callable[[], Any] = contextlib.nullcontext
+    ) -> Iterator[None]:
         name = re.sub(r"\d{6,}/", "", name)  # ids
         with self.trace.open("a") as trace:
             trace.write(f"{name}\n")

@@ -7,6 +7,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from include.dbt_cloud import trigger as trigger_module
 from include.dbt_cloud.hook import PatientDbtCloudHook
@@ -32,6 +33,11 @@ def wait_for_newest():
     while api.newest_runs(job_definition_id=JOB, limit=1)[0]["status"] < 10:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def say_that_time_is_up():
+    """As Airflow does when execution_timeout is over, wherever the task is."""
+    raise AirflowTaskTimeout
 
 
 def waiting_for(run_id, **more):
@@ -150,6 +156,33 @@ class TestTimeout:
         assert ti.trace.count(CANCEL) == 1
         assert ti.xcoms["dbt_cloud_failure"]["side"] == "Airflow"
         assert "Cancelled dbt Cloud run" in ti.log
+
+    @pytest.mark.parametrize(
+        ("point", "after"),
+        [(POST, True), ("write state dbt_cloud run", False), ("write state dbt_cloud run", True)],
+    )
+    def test_before_the_task_knows_its_run(self, task_instance, connected, point, after):
+        """A run that dbt Cloud has started, and of which the task has not heard, is cancelled."""
+        ti = task_instance(job_id=OTHER_JOB, execution_timeout=timedelta(seconds=60))
+
+        ended = ti.run(Blow(point, after, say_that_time_is_up))
+
+        assert ended["raised"] == "RunTimeoutError"
+        assert newest(connected)["is_cancelled"]
+        assert (ti.trace.count(POST), ti.trace.count(CANCEL)) == (1, 1)
+
+    def test_before_there_is_a_run(self, task_instance, connected):
+        """Nothing is cancelled, not even somebody else's run, and the failure says why."""
+        other = connected.trigger(OTHER_JOB)
+        ti = task_instance(job_id=OTHER_JOB, execution_timeout=timedelta(seconds=60))
+
+        ended = ti.run(Blow("write state dbt_cloud intention", False, say_that_time_is_up))
+
+        assert ended["raised"] == "RunTimeoutError"
+        assert "before it had a run" in ended["words"]
+        assert newest(connected)["id"] == other["id"]
+        assert not connected.get(f"v2/runs/{other['id']}/")["is_complete"]
+        connected.request("POST", f"v2/runs/{other['id']}/cancel/")
 
     @MODES
     def test_run_that_ends_in_time_is_not_touched(self, task_instance, connected, deferrable):

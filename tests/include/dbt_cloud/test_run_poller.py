@@ -25,7 +25,7 @@ class DbtCloud:
 
     def __init__(self):
         self.ended, self.unlisted, self.gone, self.trouble = set(), set(), set(), []
-        self.forbidden = set()
+        self.forbidden, self.active = set(), RUNNING
         self.asked, self.asked_alone, self.closed = [], [], 0
 
     async def runs(self, run_ids):
@@ -47,7 +47,7 @@ class DbtCloud:
         self.closed += 1
 
     def view(self, run_id):
-        return {"id": run_id, "status": SUCCESS if run_id in self.ended else RUNNING}
+        return {"id": run_id, "status": SUCCESS if run_id in self.ended else self.active}
 
 
 @pytest.fixture
@@ -205,6 +205,19 @@ class TestTrouble:
             return await waits[1]
 
         assert asyncio.run(scenario())["id"] == 2
+
+    def test_state_that_is_new(self, dbt_cloud):
+        """A state that nobody knows yet is one to wait in, below those that end a run."""
+
+        async def play():
+            poller = RunPoller(lambda: dbt_cloud)
+            dbt_cloud.active = 4
+            waiting = asyncio.create_task(wait(poller, 1))
+            await wait_until(lambda: len(dbt_cloud.asked) > 1)
+            dbt_cloud.ended.add(1)
+            return await waiting
+
+        assert asyncio.run(play())["status"] == SUCCESS
 
     def test_run_that_the_list_does_not_know_yet(self, dbt_cloud):
         """A run that is there, but not yet in the list, is waited for all the same."""
