@@ -14,8 +14,12 @@ from typing import Any, Self
 Run = dict[str, Any]
 
 LOOKS_BACK = timedelta(minutes=10)
-# How every run begins that an Airflow has started: ours, and the provider's.
-CAUSES_OF_AIRFLOW = ("[airflow:", '{"airflow_key":', "Triggered via Apache Airflow")
+# How the cause begins of a run that an Airflow has started: with our operator, and with the
+# provider's; of both, the second one is what OpenLineage makes of it.
+CAUSES_OF_AIRFLOW = (
+    *("[airflow:", '{"airflow_key":'),
+    *("Triggered via Apache Airflow", '{"parent":{"run":{"runId":'),
+)
 
 
 @dataclass(frozen=True, slots=True)

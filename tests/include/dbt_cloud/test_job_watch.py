@@ -264,6 +264,22 @@ class TestUntold:
 
         assert [run["id"] for run in found] == [3, 2]
 
+    @pytest.mark.parametrize(
+        "cause",
+        [
+            "[airflow:f1f12a41a003097b.1] Airflow: dag a, task b",
+            '{"airflow_key":"f1f12a41a003097b.1","parent":{}}',
+            "Triggered via Apache Airflow by task 'b' in the a DAG.",
+            '{"parent":{"run":{"runId":"0"},"job":{"namespace":"default","name":"a.b"}}}',
+        ],
+    )
+    def test_started_by_an_airflow(self, cause):
+        """Runs of our operator and of the provider's, with and without OpenLineage, are no news."""
+        runs = [{**ended(3, 2), "trigger": {"cause": cause}}]
+
+        assert untold(runs, self.told(), external_only=True) == []
+        assert untold(runs, self.told(), external_only=False) == runs
+
     def test_one_that_appears_late(self):
         """A run that the list shows late, behind one that was told already, is still told."""
         found = untold([ended(5, 8), ended(4, 3)], self.told(ended(5, 8)), external_only=True)
