@@ -47,15 +47,23 @@ class DbtCloudFailureNotifier(BaseNotifier):
 
     def notify(self, context: "Context") -> None:
         try:
-            BaseHook.get_connection(self.conn_id)
+            connection = BaseHook.get_connection(self.conn_id)
         except AirflowNotFoundException:
             return
         # It takes longer to import than a DAG file to read, and is seldom needed.
         from airflow.providers.apprise.hooks.apprise import AppriseHook  # noqa: PLC0415
-        from apprise import NotifyType  # noqa: PLC0415
+        from apprise import Apprise, NotifyType  # noqa: PLC0415
 
         title, body = message_of(context)
-        AppriseHook(self.conn_id).notify(body, title, notify_type=NotifyType.FAILURE)
+        # The hook's own `notify` does not say whether anybody took the message.
+        services = Apprise()
+        AppriseHook(self.conn_id).set_config_from_conn(connection, services)
+        if not services.notify(body, title, notify_type=NotifyType.FAILURE):
+            self.log.error(
+                "Not everybody was told of this failure: a service that the connection %s names "
+                "refused the message, or could not be reached. The lines above say which.",
+                self.conn_id,
+            )
 
 
 def message_of(context: "Context") -> tuple[str, str]:

@@ -80,6 +80,17 @@ def test_fits_everywhere(told):
         assert words in message["message"]
 
 
+def test_says_that_nobody_took_it(monkeypatch, capsys):
+    """A service that cannot be reached does not fail anything, and the log says so."""
+    config = {"config": addresses("json://127.0.0.1:9/")}
+    connection = {"conn_type": "apprise", "extra": config}
+    monkeypatch.setenv("AIRFLOW_CONN_DBT_CLOUD_NOTIFICATIONS", json.dumps(connection))
+
+    tell_people()(failed_task(RuntimeError("broken")))
+
+    assert "Not everybody was told" in capsys.readouterr().out
+
+
 def test_nothing_configured_nothing_sent(monkeypatch):
     """Without the connection, the callback does nothing, and breaks nothing."""
     monkeypatch.delenv("AIRFLOW_CONN_DBT_CLOUD_NOTIFICATIONS", raising=False)
