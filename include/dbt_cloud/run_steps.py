@@ -1,6 +1,7 @@
 """Which dbt command a step of a run is. No Airflow inside."""
 
 import re
+import shlex
 
 
 # `dbt docs generate` writes a run_results.json too, in which nothing ran: it would hide the one
@@ -8,8 +9,15 @@ import re
 COMMANDS_WITH_RESULTS = frozenset(
     {"build", "run", "run-operation", "test", "seed", "snapshot", "retry", "clone"}
 )
-OTHER_COMMANDS = frozenset(
-    {"clean", "compile", "debug", "deps", "docs", "list", "ls", "parse", "show", "source"}
+# Of what may stand before the command, what is followed by a value of its own (`dbt --help`).
+WITH_A_VALUE = frozenset(
+    {
+        *("--defer-state", "--indirect-selection", "--log-file-max-bytes", "--log-format"),
+        *("--log-format-file", "--log-level", "--log-level-file", "--log-path"),
+        *("--partial-parse-file-path", "--printer-width", "--profile", "--profiles-dir"),
+        *("--project-dir", "--record-timing-info", "-r", "--state", "--target", "-t"),
+        *("--target-path", "--threads", "--vars", "--warn-error-options"),
+    }
 )
 STEP = re.compile(r"Invoke dbt with `dbt\s+(?P<words>[^`]*)")
 
@@ -21,8 +29,20 @@ def command_of(step: str) -> str:
     Options may stand before it (`dbt --warn-error build`), with values of their own.
     """
     found = STEP.match(step)
-    words = found["words"].split() if found else []
-    return next((each for each in words if each in COMMANDS_WITH_RESULTS | OTHER_COMMANDS), "")
+    words = iter(_words(found["words"]) if found else ())
+    for word in words:
+        if word in WITH_A_VALUE:
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return ""
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:  # a quotation that does not end
+        return command.split()
 
 
 def looks_at_freshness(step: str) -> bool:
