@@ -23,6 +23,8 @@ Command = Callable[[argparse.Namespace], int]
 
 # Commands that look better in `.local/tools`, and work without it too.
 LOOKED_AT = frozenset({"doctor", "setup", "status"})
+# What a shell gives for a program that SIGPIPE ended.
+CLOSED_PIPE = 128 + signal.SIGPIPE
 
 
 def write_dag(chosen: argparse.Namespace) -> int:
@@ -133,7 +135,9 @@ def main(arguments: list[str] | None = None) -> int:
             hand_over("jobs-as-code", arguments, install_first=True)
         if chosen.command in LOOKED_AT:
             hand_over("tools", arguments, install_first=False)
-        return COMMANDS[chosen.command](chosen)
+        code = COMMANDS[chosen.command](chosen)
+        # Here, where it can be caught that nobody reads any more.
+        sys.stdout.flush()
     except UserError as error:
         print_error(error)
         return 1
@@ -142,3 +146,8 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("\ninterrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # The reader, `head` or a pager that was left, has what it wanted.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
+    return code

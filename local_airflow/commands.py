@@ -15,6 +15,7 @@ from local_airflow.folders import ROOT, dotenv_path
 from local_airflow.interruption import undisturbed
 from local_airflow.listeners import who_listens
 from local_airflow.modes import choose, current
+from local_airflow.only_start import only_start
 from local_airflow.proof import gather
 from local_airflow.readiness import wait_until_ready
 from local_airflow.run_progress import describe_runs
@@ -30,6 +31,11 @@ PROOF_INDENT = 20
 
 
 def up(executor: str = "", workers: int = 0) -> int:
+    with only_start():
+        return _up(executor, workers)
+
+
+def _up(executor: str, workers: int) -> int:
     if not dotenv_path().exists():
         shutil.copyfile(ROOT / ".env.example", dotenv_path())
         print("wrote .env from .env.example")

@@ -27,6 +27,8 @@ NEEDED_MEGABYTES = 300
 # The triggerer takes up to twelve to stop, and then the pause before a restart.
 SECONDS_TO_RESTART = 40
 SECONDS_BETWEEN_LOOKS = 0.1
+# The second is that of a supervisor that had not come as far as listening to the signal.
+TOLD_TO_END = {0, -signal.SIGTERM}
 
 
 class NativeMode:
@@ -35,6 +37,7 @@ class NativeMode:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._supervisor: subprocess.Popen[bytes] | None = None
 
     def install(self) -> None:
         install(TO_RUN)
@@ -55,10 +58,12 @@ class NativeMode:
     def start(self) -> None:
         self.settings.folders.create()
         (self.settings.folders.logs / "tasks").mkdir(exist_ok=True)
-        # Until the supervisor is up, the last start's word would be taken for this one's.
-        (self.settings.folders.processes / "prepared").unlink(missing_ok=True)
+        # Until the supervisor is up, the last start's word would be taken for this one's; a
+        # machine that lost its power has left it.
+        for word in ("prepared", "state.json", "airflow.json"):
+            (self.settings.folders.processes / word).unlink(missing_ok=True)
         with open_log(self.settings, "supervisor") as log:
-            subprocess.Popen(
+            self._supervisor = subprocess.Popen(
                 [sys.executable, "-m", "local_airflow", "supervise"],
                 cwd=ROOT,
                 env={**base_environment(self.settings), MARK: str(self.settings.state)},
@@ -109,7 +114,14 @@ class NativeMode:
                     f"The end of its log:\n{self.last_lines(name)}",
                     (f"make logs S={name}",),
                 )
-        if state and not self.is_running():
+        ended = self._supervisor.poll() if self._supervisor else None
+        if ended in TOLD_TO_END:
+            raise UserError(
+                "the start was stopped",
+                "Another command ended it while it was under way: make down, or make reset.",
+                ("make up",),
+            )
+        if ended is not None:
             raise UserError(
                 "the supervisor is gone",
                 f"The end of its log:\n{self.last_lines('supervisor')}",

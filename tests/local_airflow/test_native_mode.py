@@ -1,5 +1,6 @@
 """The real commands, once: a second stack beside whatever else runs on this machine."""
 
+import json
 import os
 import re
 import shutil
@@ -75,6 +76,33 @@ def test_interrupted_start_leaves_nothing(stack):
     assert up.exitstatus == 130
     assert seen(shown)[-2:] == ["interrupted", ""]
     assert "Traceback" not in shown
+    assert stack.processes() == {}
+
+
+def test_down_ends_a_start_and_a_second_start_is_refused(stack):
+    """What a power cut left is no word of this start; nobody joins it; `down` ends it at once."""
+    processes = stack.state / "processes"
+    processes.mkdir(parents=True)
+    # Process 1 lives, and is a stranger.
+    died = {"airflow": {"pid": 1, "restarts": 2, "given_up": True}}
+    left = {"pid": 1, "problem": "that was another time", "processes": died}
+    (processes / "state.json").write_text(json.dumps(left))
+
+    up = start(stack, "up")
+    up.expect("✓.* s  PostgreSQL, with January in the warehouse")
+    second = stack.make("up")
+    assert second.returncode == 1
+    assert "another make up is at work" in second.stderr
+    assert "make wait" in second.stderr
+    assert stack.processes()
+
+    assert stack.make("down").stdout == "stopped\n"
+    up.timeout = 30
+    shown = read_all(up)
+
+    assert up.exitstatus == 1
+    assert "the start was stopped" in shown
+    assert "make down" in shown
     assert stack.processes() == {}
 
 

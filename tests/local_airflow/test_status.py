@@ -1,11 +1,14 @@
 """`make status`, `make open`, `make wait`."""
 
 import json
+import os
+import signal
 import subprocess
+import sys
 
 import pytest
 
-from tests.local_airflow.native_stack import Stack
+from tests.local_airflow.native_stack import ROOT, Stack
 from tests.local_airflow.terminal import COLOUR, read_all, seen, start
 
 
@@ -72,6 +75,25 @@ class TestStatus:
 
         assert done.returncode == 3
         assert words in done.stdout
+
+    @pytest.mark.parametrize("unbuffered", ["", "1"])
+    def test_reader_that_has_enough(self, asleep, unbuffered):
+        """A pipe that closes early, as in `make status | head -1`, ends it without a word."""
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "w") as pipe:
+            done = subprocess.run(
+                [sys.executable, "-m", "local_airflow", "status"],
+                cwd=ROOT,
+                env=asleep.process_environment(PYTHONUNBUFFERED=unbuffered),
+                stdout=pipe,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+                timeout=60,
+            )
+
+        assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
     def test_account_that_does_not_answer(self, running_stack, tmp_path):
         """When the account is out of reach the rest is shown all the same, with the reason."""
