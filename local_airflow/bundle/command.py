@@ -32,7 +32,7 @@ doctor.json is the place to begin.
 def bundle() -> int:
     mode = _mode()
     masker = Masker.of(find_known(mode.settings.secrets if mode else None))
-    texts = {"README.txt": README}
+    texts = {"README.txt": masker.mask(README)}
     with Waiting("collecting") as line:
         for name, make in parts(mode):
             line.detail = name

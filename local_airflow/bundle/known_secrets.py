@@ -4,10 +4,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from urllib.parse import unquote
 
 from local_airflow.bundle.masking import is_secret_name
-from local_airflow.folders import dotenv_path, state_folders
+from local_airflow.folders import ROOT, dotenv_path, state_folders
 from local_airflow.generated_secrets import Secrets
 
 
@@ -20,6 +21,8 @@ def find_known(secrets: Secrets | None) -> set[str]:
     found |= set(_files())
     found |= set(_of(read_raw_settings()))
     found |= set(_of(os.environ))
+    # The examples in its comments are copied into every .env, and are words of every text.
+    found -= set(_of(read_raw_settings(ROOT / ".env.example")))
     return {each for each in found if each}
 
 
@@ -29,10 +32,10 @@ def _files() -> Iterator[str]:
             yield file.read_text(encoding="utf-8", errors="replace").strip()
 
 
-def read_raw_settings() -> dict[str, str]:
+def read_raw_settings(file: Path | None = None) -> dict[str, str]:
     """Read `.env` also where it is broken: a secret in a broken line is one too."""
     try:
-        lines = dotenv_path().read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (file or dotenv_path()).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return {}
     pairs = (line.strip().removeprefix("export ").partition("=") for line in lines)

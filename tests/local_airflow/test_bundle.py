@@ -248,6 +248,26 @@ class TestMasking:
 
 
 class TestWithoutAStack:
+    def test_settings_as_they_are_copied(self, tmp_path, opened):
+        """The examples in a fresh .env are no secrets; one in a comment of yours is."""
+        stack = Stack(tmp_path)
+        example = (ROOT / ".env.example").read_text()
+        secret = "plant12-in-a-comment"
+        stack.env_file.write_text(f"{example}#WAREHOUSE_URL=postgresql://u:{secret}@h/d\n")
+        (stack.state / "logs").mkdir(parents=True)
+        (stack.state / "logs/scheduler.log").write_text(f"a password, {secret}")
+        texts = opened(stack)
+
+        assert "a password, a key" in texts["README.txt"]
+        assert texts["logs/scheduler.log"] == f"a password, {MASK}"
+
+    def test_password_that_is_a_word(self, tmp_path, opened):
+        """A password that stands in the bundle's own words keeps nobody from making one."""
+        stack = Stack(tmp_path)
+        stack.write("WAREHOUSE_URL=postgresql://u:people@h/d")
+
+        assert "people" not in "".join(opened(stack).values())
+
     def test_broken_settings(self, tmp_path, opened):
         """Also where .env is broken and nothing runs there is a bundle, with the doctor's words."""
         stack = Stack(tmp_path)
