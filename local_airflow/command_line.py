@@ -1,10 +1,12 @@
 """Turns arguments into commands; the one place that prints errors."""
 
 import argparse
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from local_airflow import commands, daily_commands, install, snapshots, upgrade_test
 from local_airflow.bundle.command import bundle
@@ -25,6 +27,7 @@ Command = Callable[[argparse.Namespace], int]
 LOOKED_AT = frozenset({"doctor", "setup", "status"})
 # What a shell gives for a program that SIGPIPE ended.
 CLOSED_PIPE = 128 + signal.SIGPIPE
+NOT_PERMITTED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def write_dag(chosen: argparse.Namespace) -> int:
@@ -124,6 +127,18 @@ def print_error(error: UserError) -> None:
         print(fitted(line, below, sys.stderr) if is_ours else line, file=sys.stderr)
 
 
+def _not_permitted(error: OSError) -> UserError:
+    file = Path(str(error.filename))
+    return UserError(
+        f"{file} cannot be read or written",
+        f"{error.strerror}. Another user owns it, or the disk is read-only.",
+        (
+            f'To see whose it is:   ls -ld "{file.parent}"',
+            "Run this as its owner, or clone into a folder of your own.",
+        ),
+    )
+
+
 def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     chosen = parse(arguments)
@@ -150,4 +165,9 @@ def main(arguments: list[str] | None = None) -> int:
         # The reader, `head` or a pager that was left, has what it wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
+    except OSError as error:
+        if error.errno not in NOT_PERMITTED or not error.filename:
+            raise
+        print_error(_not_permitted(error))
+        return 1
     return code

@@ -95,6 +95,17 @@ class TestStatus:
 
         assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
+    @pytest.mark.parametrize("command", ["up", "status", "down"])
+    def test_closed_folder(self, asleep, command):
+        """A folder in which nothing can be made is named, with what to look at; no traceback."""
+        # Closed to everybody, root too.
+        done = asleep.make(command, LOCAL_STATE="/sys/closed")
+
+        assert done.returncode == 1
+        assert "error: /sys/closed" in done.stderr
+        assert "→ To see whose it is:   ls -ld" in done.stderr
+        assert "Traceback" not in done.stderr
+
     def test_account_that_does_not_answer(self, running_stack, tmp_path):
         """When the account is out of reach the rest is shown all the same, with the reason."""
         other = tmp_path / ".env"
