@@ -17,6 +17,12 @@ def check_python() -> None:
 if __name__ == "__main__":
     check_python()
 
-    from local_airflow.command_line import main
+    try:
+        from local_airflow.command_line import main
 
-    sys.exit(main())
+        code = main()
+    except KeyboardInterrupt:
+        # Ctrl-C before the command line is there to catch it.
+        print("\ninterrupted", file=sys.stderr)
+        code = 130
+    sys.exit(code)

@@ -95,6 +95,13 @@ class TestStatus:
 
         assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
+    def test_interrupted_before_it_begins(self, asleep, tmp_path):
+        """Ctrl-C while Python still imports is no traceback either."""
+        (tmp_path / "argparse.py").write_text("raise KeyboardInterrupt\n")
+        done = asleep.make("status", PYTHONPATH=str(tmp_path))
+
+        assert (done.returncode, done.stdout, done.stderr) == (130, "", "\ninterrupted\n")
+
     @pytest.mark.parametrize("command", ["up", "status", "down"])
     def test_closed_folder(self, asleep, command):
         """A folder in which nothing can be made is named, with what to look at; no traceback."""
