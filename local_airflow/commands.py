@@ -17,6 +17,7 @@ from local_airflow.listeners import who_listens
 from local_airflow.modes import choose, current
 from local_airflow.only_start import only_start
 from local_airflow.proof import gather
+from local_airflow.questions import agrees_to_lose_data
 from local_airflow.readiness import wait_until_ready
 from local_airflow.run_progress import describe_runs
 from local_airflow.salvage import settings_to_stop_with
@@ -161,7 +162,7 @@ def in_airflow(program: list[str]) -> int:
 def reset() -> int:
     with settings_to_stop_with() as settings:
         mode = current(settings)
-        if input(f"Delete {mode.describe_data()}? Type yes: ") != "yes":
+        if not agrees_to_lose_data(f"Delete {mode.describe_data()}?", "make reset"):
             print("nothing was deleted")
             return 1
         with Waiting("stopping everything, deleting its data") as line:

@@ -126,3 +126,18 @@ class Person:
 
 def questions(write: Callable[[str], None]) -> Questions:
     return Person(os.environ, write) if sys.stdin.isatty() else Variables(os.environ)
+
+
+def agrees_to_lose_data(question: str, command: str) -> bool:
+    """Ask before data are gone; where nobody can be asked, say how `command` is agreed to."""
+    try:
+        return input(f"{question} Type yes: ") == "yes"
+    except EOFError:
+        if sys.stdin.isatty():
+            raise
+        print()
+        raise UserError(
+            "nobody answers",
+            "It asks before data are gone, and this is no terminal. Nothing was changed.",
+            (f"echo yes | {command}",),
+        ) from None

@@ -19,6 +19,7 @@ from pathlib import Path
 from local_airflow.folders import shown, state_folders
 from local_airflow.mode import Mode
 from local_airflow.modes import current
+from local_airflow.questions import agrees_to_lose_data
 from local_airflow.settings import load_settings
 from local_airflow.user_error import UserError
 from local_airflow.waiting import Waiting
@@ -76,7 +77,8 @@ def bring_back(name: str, start: Callable[[], int]) -> int:
             ("make snapshot NAME=before",),
         )
     _check_mode(folder, mode)
-    if input(f"Replace {mode.describe_data()}? Type yes: ") != "yes":
+    again = f"make restore NAME={name}"
+    if not agrees_to_lose_data(f"Replace {mode.describe_data()}?", again):
         print("nothing was changed")
         return 1
     with Waiting(f"bringing {name} back"):

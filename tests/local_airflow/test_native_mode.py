@@ -159,6 +159,16 @@ def test_down_when_nothing_runs_is_no_error(stack):
     assert stack.make("down").stdout == "nothing was running\n"
 
 
+def test_reset_that_nobody_can_agree_to(stack):
+    """Without a terminal and an answer `reset` deletes nothing, and says how to agree."""
+    stack.make("status")
+    reset = stack.make("reset", stdin="")
+
+    assert reset.returncode == 1
+    assert "→ echo yes | make reset" in reset.stderr
+    assert stack.secrets()
+
+
 @pytest.mark.parametrize(("left", "refused"), [(299, True), (300, False)])
 def test_full_disk_is_refused_before_anything_starts(stack, monkeypatch, left, refused):
     """A start that would end halfway is refused with what is needed and where."""
