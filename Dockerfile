@@ -4,7 +4,9 @@
 #   airflow           what docker-compose.yaml runs; DAGs are mounted, so an edit rebuilds nothing
 #   airflow-celery    the same with the CeleryExecutor, for compose.celery.yaml
 #   airflow-deploy    the same with the DAGs inside, for deploy/
-#   local-dbt-cloud   the local dbt Cloud, dbt Core, and the loader of the flights
+#   local-dbt-cloud   the local dbt Cloud, dbt Core, and what the loader of the flights needs
+#
+# What is in packages/ is installed in the last layer of each, so that an edit there rebuilds one.
 #
 # No stage sees a secret: .dockerignore lets in by name, and secrets are made at the first start.
 
@@ -12,7 +14,19 @@
 FROM astrocrpublic.azurecr.io/runtime:3.3-2 AS astro-runtime
 
 
-FROM apache/airflow:slim-3.3.2-python3.13 AS airflow
+# uv builds the packages and the environments, and stays behind.
+FROM python:3.13-slim-trixie AS uv
+RUN --mount=type=cache,target=/root/.cache python -m venv /uv && /uv/bin/pip install --quiet uv==0.13.9
+ENV UV_LINK_MODE=copy UV_CACHE_DIR=/root/.cache/uv
+
+FROM uv AS wheels
+COPY packages /packages
+RUN for name in dbt-cloud-api airflow-dbt-cloud local-dbt-cloud local-airflow; do \
+        /uv/bin/uv build --quiet --wheel --out-dir /wheels "/packages/$name" || exit 1; \
+    done
+
+
+FROM apache/airflow:slim-3.3.2-python3.13 AS airflow-packages
 # Compiled once here, or every process compiles Airflow anew: 6 s instead of 2.
 # Templates that are no Python fail, which is none of our business.
 RUN python -m compileall -q -j 0 "$VIRTUAL_ENV/lib" || true
@@ -43,7 +57,13 @@ ENV PYTHONPATH=/opt/airflow
 ENTRYPOINT ["/usr/bin/dumb-init", "--", "with-secrets", "/entrypoint"]
 
 
-FROM airflow AS airflow-celery
+FROM airflow-packages AS airflow
+RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    uv pip install --quiet --no-cache --no-deps --compile-bytecode --link-mode copy \
+        /wheels/dbt_cloud_api-*.whl /wheels/airflow_dbt_cloud-*.whl /wheels/local_airflow-*.whl
+
+
+FROM airflow-packages AS airflow-celery
 RUN --mount=type=bind,source=requirements/celery.lock,target=/tmp/locked/celery.lock \
     --mount=type=bind,source=container/image_constraints.py,target=/tmp/locked/image_constraints.py \
     --mount=type=cache,target=/tmp/uv,uid=50000,gid=0 \
@@ -52,6 +72,9 @@ RUN --mount=type=bind,source=requirements/celery.lock,target=/tmp/locked/celery.
     && uv pip install --quiet --compile-bytecode --cache-dir /tmp/uv --link-mode copy \
         --constraints /tmp/constraints.txt 'apache-airflow-providers-celery' redis \
     && rm /tmp/constraints.txt
+RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    uv pip install --quiet --no-cache --no-deps --compile-bytecode --link-mode copy \
+        /wheels/dbt_cloud_api-*.whl /wheels/airflow_dbt_cloud-*.whl /wheels/local_airflow-*.whl
 
 
 FROM airflow-celery AS airflow-deploy
@@ -61,11 +84,6 @@ COPY plugins /opt/airflow/plugins
 COPY dbt_project /opt/airflow/dbt_project
 COPY dbt_cloud_jobs.yml /opt/airflow/
 
-
-# uv builds the environments and stays behind.
-FROM python:3.13-slim-trixie AS uv
-RUN --mount=type=cache,target=/root/.cache python -m venv /uv && /uv/bin/pip install --quiet uv==0.13.9
-ENV UV_LINK_MODE=copy UV_CACHE_DIR=/root/.cache/uv
 
 # dbt and the server disagree on versions, so each has an environment of its own; a stage for each,
 # so that a change of one lock file rebuilds one of them.
@@ -96,10 +114,15 @@ COPY --from=dbt-environment /opt/dbt /opt/dbt
 COPY --from=ingestion-environment /opt/ingestion /opt/ingestion
 COPY --from=server-environment /opt/server /opt/server
 COPY --chmod=755 container/with-secrets /usr/local/bin/
-ENV PATH=/opt/server/bin:$PATH HOME=/tmp PYTHONPATH=/opt/machinery
-COPY local_ingestion /opt/machinery/local_ingestion
-COPY local_dbt_cloud /opt/machinery/local_dbt_cloud
-RUN python -m compileall -q /opt/machinery
+ENV PATH=/opt/server/bin:$PATH HOME=/tmp
+RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    --mount=type=bind,from=uv,source=/uv,target=/uv \
+    for environment in server ingestion; do \
+        /uv/bin/uv pip install --quiet --no-cache --no-deps --compile-bytecode --link-mode copy \
+            --python "/opt/$environment/bin/python" /wheels/dbt_cloud_api-*.whl || exit 1; \
+    done \
+    && /uv/bin/uv pip install --quiet --no-cache --no-deps --compile-bytecode --link-mode copy \
+        --python /opt/server/bin/python /wheels/local_dbt_cloud-*.whl /wheels/local_airflow-*.whl
 WORKDIR /srv
 USER 50000:0
 EXPOSE 8443
@@ -108,3 +131,12 @@ CMD ["python", "-m", "local_dbt_cloud", "serve"]
 
 
 FROM astro-runtime AS astro
+# ONBUILD has copied everything. requirements.txt has what these need: none may name a local path.
+USER root
+RUN pip install --quiet --no-cache-dir --no-deps --root-user-action ignore \
+        ./packages/dbt-cloud-api ./packages/airflow-dbt-cloud \
+    && rm -rf packages
+USER astro
+# The examples are a second folder of DAGs. Whoever deletes examples/ may delete this too.
+ENV PYTHONPATH=/usr/local/airflow:/usr/local/airflow/examples/plugins
+ENV AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST='[{"name": "dags-folder", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {}}, {"name": "examples", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {"path": "/usr/local/airflow/examples/dags"}}]'

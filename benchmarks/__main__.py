@@ -15,12 +15,11 @@ from typing import Any
 from benchmarks.local_dbt_cloud import show_local_dbt_cloud
 from benchmarks.polling import show_polling_costs
 from benchmarks.processes import proportional_memory
-from local_airflow.dag_run import follow, trigger
-from local_airflow.dbt_cloud_api import DbtCloudApi
-from local_airflow.dbt_cloud_connection import read_connection
-from local_airflow.endpoints import AirflowApi, AirflowApiError, load_settings
-from local_airflow.modes import current
-from local_airflow.proof import gather
+from local_airflow.running.dag_run import follow, trigger
+from local_airflow.running.mode_choice import current
+from local_airflow.running.proof import gather
+from local_airflow.stack.airflow_api import AirflowApi, AirflowApiError, load_settings
+from local_airflow.stack.dbt_cloud_connection import dbt_cloud_api, read_connection
 
 
 DAG_ID = "dbt_cloud_job"
@@ -38,7 +37,7 @@ with DAG("benchmark_edit", tags=["{tag}"]):
 def overhead_of_airflow(api: AirflowApi) -> Iterator[float]:
     """Time the dag_run less the dbt Cloud run: what Airflow adds, in seconds."""
     settings = current(load_settings()).settings
-    dbt_cloud = DbtCloudApi.of(read_connection(settings), settings)
+    dbt_cloud = dbt_cloud_api(read_connection(settings), settings)
     for _ in range(GOES):
         dag_run = trigger(api, DAG_ID)
         follow(dag_run)

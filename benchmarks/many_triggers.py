@@ -15,7 +15,7 @@ from benchmarks.own_servers import (
     write_cheap_jobs,
 )
 from benchmarks.processes import memory_below
-from local_dbt_cloud.throwaway_server import ThrowawayServer
+from local_dbt_cloud.testing.throwaway_server import ThrowawayServer
 
 
 TRIGGERS = 200

@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
-from local_airflow import postgres
-from local_airflow.folders import LOCAL, ROOT, StateFolders
-from local_airflow.generated_secrets import read_secrets
-from local_airflow.settings import load_settings
-from local_dbt_cloud.throwaway_server import ThrowawayServer, free_port
+from local_airflow.base.folders import LOCAL, ROOT, StateFolders
+from local_airflow.native import postgres
+from local_airflow.stack.generated_secrets import read_secrets
+from local_airflow.stack.settings import load_settings
+from local_dbt_cloud.testing.throwaway_server import ThrowawayServer, free_port
 
 
 DBT = LOCAL / "dbt/bin/dbt"
@@ -77,7 +77,7 @@ def own_warehouse() -> Iterator[dict[str, str]]:
 
 def load_flights(process_env: Mapping[str, str]) -> None:
     subprocess.run(
-        [LOCAL / "postgres/bin/python", "-m", "local_ingestion", "load", "--month", "2013-01"],
+        [LOCAL / "postgres/bin/python", "-m", "examples.loader", "load", "--month", "2013-01"],
         cwd=ROOT,
         env={**os.environ, **process_env},
         stdout=subprocess.DEVNULL,

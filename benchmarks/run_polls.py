@@ -16,7 +16,7 @@ from benchmarks.own_servers import (
     own_dbt_cloud,
     write_cheap_jobs,
 )
-from local_dbt_cloud.throwaway_server import ThrowawayServer
+from local_dbt_cloud.testing.throwaway_server import ThrowawayServer
 
 
 RUNS = 10_000

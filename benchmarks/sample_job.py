@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.own_servers import DBT, FLIGHTS, own_dbt_cloud, own_warehouse
-from local_airflow.folders import ROOT
-from local_dbt_cloud.throwaway_server import ThrowawayServer
+from local_airflow.base.folders import ROOT
+from local_dbt_cloud.testing.throwaway_server import ThrowawayServer
 
 
 ACCOUNT, JOB = 70403103900001, 70403103900101

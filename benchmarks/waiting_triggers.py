@@ -16,7 +16,7 @@ import aiohttp
 from airflow.providers.dbt.cloud.triggers.dbt import DbtCloudRunJobTrigger
 from airflow.triggers.base import BaseTrigger
 
-from include.dbt_cloud.trigger import DbtCloudRunTrigger
+from airflow_dbt_cloud.waiting.trigger import DbtCloudRunTrigger
 
 
 CONNECTION, ACCOUNT, JOB = "dbt_cloud_default", 1, 1

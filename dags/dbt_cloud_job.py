@@ -22,10 +22,7 @@ from typing import Any
 
 from airflow.sdk import XComArg, dag, task
 
-from include.dbt_cloud import CONNECTION_ID
-from include.dbt_cloud.notifications import tell_people
-from include.dbt_cloud.operator import DbtCloudJobOperator
-from include.dbt_cloud.report import report_run
+from airflow_dbt_cloud import CONNECTION_ID, DbtCloudJobOperator, notify_on_failure, report_run
 from include.task_defaults import TASK_DEFAULTS
 
 
@@ -43,7 +40,7 @@ def dbt_cloud_job() -> None:
         job_id="{{ conn.dbt_cloud_default.extra_dejson.job_id }}",
         log_interval=5,
         model_assets=True,
-        on_failure_callback=tell_people(),
+        on_failure_callback=notify_on_failure(),
         execution_timeout=timedelta(hours=2),
     )
 

@@ -17,9 +17,16 @@ LOG = logging.getLogger("mkdocs.hooks.repository_pages")
 PAGES = {
     "README.md": "index.md",
     "tests/README.md": "testing.md",
+    "examples/README.md": "examples.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    **{
+        f"packages/{readme.parent.name}/README.md": f"packages/{readme.parent.name}.md"
+        for readme in sorted(ROOT.glob("packages/*/README.md"))
+    },
 }
+# A folder that may be deleted as a whole: a link into it is then no mistake.
+MAY_BE_GONE = "examples"
 LINK = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<target>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 
 
@@ -42,6 +49,8 @@ def _led(link: re.Match[str], source: str, here: str) -> str:
     if "://" in link["target"] or link["target"].startswith("mailto:"):
         return link[0]
     target = posixpath.normpath(posixpath.join(posixpath.dirname(source), link["target"]))
+    if target.startswith(f"{MAY_BE_GONE}/") and not (ROOT / MAY_BE_GONE).exists():
+        return link["text"]
     if not (ROOT / target).exists():
         LOG.warning("%s links to %s, which is not there", source, target)
         return link[0]

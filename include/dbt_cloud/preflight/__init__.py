@@ -1,9 +1,0 @@
-"""
-Ask dbt Cloud, step by step, whether the job can be run from here. Changes nothing.
-
-    python3 -m include.dbt_cloud.preflight                what .env says, from this process
-    python3 -m include.dbt_cloud.preflight --in-airflow   the connection as Airflow sees it
-
-Only the second needs Airflow; everything else is the standard library, so that it also answers
-before anything is installed.
-"""

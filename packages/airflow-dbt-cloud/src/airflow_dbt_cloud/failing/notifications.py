@@ -1,0 +1,90 @@
+"""
+Tell people when a dbt Cloud task has failed: Slack, e-mail, a webhook, whatever Apprise knows.
+
+    DbtCloudJobOperator(…, on_failure_callback=notify_on_failure())
+
+Where it goes is the Airflow connection `dbt_cloud_notifications` of the provider for Apprise. With
+no such connection nothing is sent. Airflow calls it once for a failure, after the last retry.
+"""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook, BaseNotifier
+from airflow.sdk._shared.secrets_masker import redact
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from airflow_dbt_cloud.failing.run_failures import DbtCloudTaskError
+
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+NOTIFICATIONS = "dbt_cloud_notifications"
+WRITTEN_FROM_DOTENV = "Written from .env at every start: where failures are told."
+
+# Discord refuses what is longer than 2000 characters, Telegram 4096, and Apprise cuts nothing
+# unless each address asks for it: whoever refuses a message tells nobody.
+LONGEST_BODY = 1900
+CUT = "\n  … the log has the rest"
+
+# The addresses may have commas of their own; another address begins with its scheme.
+BETWEEN_ADDRESSES = re.compile(r",(?=[A-Za-z0-9]+://)")
+
+
+def addresses(setting: str) -> list[dict[str, str]]:
+    """Turn DBT_CLOUD_NOTIFICATION_URLS into what the connection holds in its `config`."""
+    found = (each.strip() for each in BETWEEN_ADDRESSES.split(setting))
+    return [{"path": each} for each in found if each]
+
+
+class DbtCloudFailureNotifier(BaseNotifier):
+    """Sends the end of the task's log, as `triage.py` wrote it, with tokens masked."""
+
+    def __init__(self, conn_id: str = NOTIFICATIONS, **options: Any) -> None:
+        super().__init__(**options)
+        self.conn_id = conn_id
+
+    def notify(self, context: "Context") -> None:
+        try:
+            connection = BaseHook.get_connection(self.conn_id)
+        except AirflowNotFoundException:
+            return
+        # It takes longer to import than a DAG file to read, and is seldom needed.
+        from airflow.providers.apprise.hooks.apprise import AppriseHook  # noqa: PLC0415
+        from apprise import Apprise, NotifyType  # noqa: PLC0415
+
+        title, body = message_of(context)
+        # The hook's own `notify` does not say whether anybody took the message.
+        services = Apprise()
+        AppriseHook(self.conn_id).set_config_from_conn(connection, services)
+        if not services.notify(body, title, notify_type=NotifyType.FAILURE):
+            self.log.error(
+                "Not everybody was told of this failure: a service that the connection %s names "
+                "refused the message, or could not be reached. The lines above say which.",
+                self.conn_id,
+            )
+
+
+def message_of(context: "Context") -> tuple[str, str]:
+    """Compose the message of a failed task: what, why, whose, what next, and where to click."""
+    ti, error = context["ti"], context.get("exception")
+    where = f"{ti.dag_id}.{ti.task_id}"
+    if isinstance(error, DbtCloudTaskError):
+        failure = error.failure
+        title, details = f"{where} failed: {failure.side}", failure.details()
+        endings = failure.endings()
+    else:
+        title, details, endings = f"{where} failed", [str(error)], []
+    endings += [f"  dag_run: {ti.run_id}", f"  log: {getattr(ti, 'log_url', '')}"]
+    # Before it is cut: half a token would not be known for one.
+    said, end = str(redact("\n".join(details))), str(redact("\n".join(endings)))
+    return str(redact(title)), f"{_cut(said, LONGEST_BODY - len(end) - 1)}\n{end}"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) < length else f"{text[: max(length - len(CUT), 0)]}{CUT}"
+
+
+def notify_on_failure(conn_id: str = NOTIFICATIONS) -> DbtCloudFailureNotifier:
+    return DbtCloudFailureNotifier(conn_id)

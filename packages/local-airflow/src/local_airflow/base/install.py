@@ -1,0 +1,239 @@
+"""Create the environments under `.local/` from their lock files, where they are not right."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dbt_cloud_api.user_error import UserError
+from local_airflow.base.folders import LOCAL, PACKAGES, ROOT
+from local_airflow.base.progress_line import ProgressLine
+
+
+DROPPED = (
+    "PYTHONDONTWRITEBYTECODE",  # without compiled files every start takes three times as long
+    "VIRTUAL_ENV",
+    "PYTHONHOME",
+)
+UV_VERSION = "0.13.9"
+TO_RUN = ("tools", "postgres", "local-dbt-cloud", "dbt", "airflow")
+# The DAG flight_delays trains its model in it.
+FOR_EXAMPLES = ("training",)
+NEEDED_MEGABYTES = 1800
+# Ours, from packages/: installed as they lie there, so that an edit counts at once.
+EDITABLE = {
+    "airflow": ("dbt-cloud-api", "airflow-dbt-cloud", "local-airflow"),
+    "dev": ("dbt-cloud-api", "airflow-dbt-cloud", "local-dbt-cloud", "local-airflow"),
+    "jobs-as-code": ("dbt-cloud-api", "local-airflow"),
+    "local-dbt-cloud": ("dbt-cloud-api", "local-dbt-cloud"),
+    "postgres": ("dbt-cloud-api",),
+    "tools": ("dbt-cloud-api", "local-airflow"),
+}
+# What uv says of its progress; the rest of what it says is a warning, an error, or a list.
+PROGRESS = ("Using Python", "Resolved", "Downloading", "Prepared", "Installed", "Bytecode")
+LOCK_OPTIONS = (
+    *("--universal", "--generate-hashes", "--upgrade", "--no-header", "--quiet"),
+    *("--no-emit-index-url", "--no-emit-find-links"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """
+    A folder below .local/, the lock file that says what is in it, and the Python it begins with.
+
+    Compiling everything ahead pays where many processes start; where one imports a small part,
+    Python compiles that part by itself.
+    """
+
+    name: str
+    lock: Path
+    python: str = sys.executable
+    compiled: bool = True
+    packages: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        return LOCAL / self.name
+
+    def stamp(self) -> str:
+        lock = hashlib.sha256(self.lock.read_bytes()).hexdigest()
+        # A moved clone has the wrong paths in its programs; one whose .local is a link has not.
+        text = f"{sys.version}\n{LOCAL.resolve()}\n{lock}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def packages_stamp(self) -> str:
+        """Tell which packages are installed, and as what: entry points and names count."""
+        files = [PACKAGES / name / "pyproject.toml" for name in self.packages]
+        text = "\n".join([self.stamp(), *(file.read_text(encoding="utf-8") for file in files)])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def environment_of(name: str) -> Environment:
+    lock_file = ROOT / "requirements" / f"{name}.lock"
+    return Environment(name, lock_file, packages=EDITABLE.get(name, ()))
+
+
+def install(names: tuple[str, ...]) -> int:
+    install_environments(environment_of(name) for name in names)
+    return 0
+
+
+def is_installed(name: str) -> bool:
+    environment = environment_of(name)
+    return _is_installed(environment) and _has_packages(environment)
+
+
+def install_environments(environments: Iterable[Environment]) -> None:
+    wanted = list(environments)
+    _install_locked([each for each in wanted if not _is_installed(each)])
+    for each in wanted:
+        if not _has_packages(each):
+            _install_packages(find_uv(), each)
+
+
+def _install_locked(missing: list[Environment]) -> None:
+    if not missing:
+        return
+    LOCAL.mkdir(exist_ok=True)
+    check_space(LOCAL, NEEDED_MEGABYTES, "The environments need")
+    uv = find_uv()
+    for number, each in enumerate(missing, start=1):
+        _install(uv, each, f"{number} of {len(missing)}")
+
+
+def check_space(folder: Path, megabytes: int, who_needs: str) -> None:
+    """Refuse a start that a full disk would end halfway."""
+    free = shutil.disk_usage(folder).free // 1024**2
+    if free < megabytes:
+        raise UserError(
+            f"the disk has only {free} MB left",
+            f"{who_needs} about {megabytes} MB below {folder}.",
+            (f"Make room, then:   make up   (df -h {folder} shows the disk)",),
+        )
+
+
+def _is_installed(environment: Environment) -> bool:
+    return _says(environment.folder / "installed", environment.stamp())
+
+
+def _has_packages(environment: Environment) -> bool:
+    written = environment.folder / "installed-packages"
+    return not environment.packages or _says(written, environment.packages_stamp())
+
+
+def _says(file: Path, stamp: str) -> bool:
+    try:
+        return file.read_text() == stamp
+    except OSError:
+        return False
+
+
+def _install_packages(uv: str, environment: Environment) -> None:
+    """Put in what is ours. The lock has what it needs; `--require-hashes` refuses a folder."""
+    sources = [text for name in environment.packages for text in ("-e", str(PACKAGES / name))]
+    python = str(environment.folder / "bin" / "python")
+    run_uv([uv, "pip", "install", "--no-deps", "--python", python, *sources])
+    (environment.folder / "installed-packages").write_text(environment.packages_stamp())
+
+
+def _install(uv: str, environment: Environment, which: str) -> None:
+    name = f".local/{environment.name}"
+    with ProgressLine(f"installing {name}, {which}") as line:
+        if line.is_drawn:
+            _fill(uv, environment, lambda said: setattr(line, "detail", _shown(said, environment)))
+            line.tick(f"installed {name}")
+            return
+        print(f"installing {name} …", end="", flush=True)
+        try:
+            _fill(uv, environment, lambda _: None)
+        except UserError:
+            print()
+            raise
+        print(f" {line.seconds:.0f} s", flush=True)
+
+
+def _shown(said: str, environment: Environment) -> str:
+    """Shorten uv's words: it says what it has done, and what takes longest comes last."""
+    done = said.partition(" in ")[0]
+    return f"{done}, compiling" if environment.compiled and "Installed" in done else done
+
+
+def _fill(uv: str, environment: Environment, tell: Callable[[str], None]) -> None:
+    folder = environment.folder
+    run_uv([uv, "venv", "--quiet", "--clear", "--python", environment.python, str(folder)])
+    compiled = ["--compile-bytecode"] if environment.compiled else []
+    run_uv(
+        [
+            *(uv, "pip", "install", "--require-hashes", *compiled),
+            *("--python", str(folder / "bin" / "python")),
+            *("--requirements", str(environment.lock)),
+        ],
+        tell,
+    )
+    # Written last: without it, an interrupted installation is begun again.
+    (folder / "installed").write_text(environment.stamp())
+
+
+def find_uv() -> str:
+    """Find uv, or fetch it with pip into an environment of its own."""
+    own = LOCAL / "uv" / "bin" / "uv"
+    found = shutil.which("uv") or (str(own) if own.exists() else None)
+    if found:
+        return found
+    with ProgressLine("fetching uv with pip") as line:
+        if not line.is_drawn:
+            print("fetching uv with pip …", flush=True)
+        run_uv([sys.executable, "-m", "venv", "--clear", str(LOCAL / "uv")])
+        pip = [str(LOCAL / "uv" / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        run_uv([*pip, f"uv=={UV_VERSION}"])
+    return str(own)
+
+
+def run_uv(command: list[str], tell: Callable[[str], None] = lambda _: None) -> None:
+    """Run uv or what fetches it; `tell` is told of its progress, and its errors are raised."""
+    environment = {key: value for key, value in os.environ.items() if key not in DROPPED}
+    said: deque[str] = deque(maxlen=12)
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        for line in process.stdout or ():
+            if line.startswith(PROGRESS):
+                tell(line.strip())
+            else:
+                said.append(line.rstrip())
+    if process.returncode:
+        raise UserError(
+            f"{Path(command[0]).name} could not install what is needed",
+            "\n  ".join(said).strip() or f"It ended with {process.returncode} and said nothing.",
+            ("If the network or a proxy is the reason, put that right, then:   make up",),
+        )
+
+
+def lock() -> int:
+    """Write requirements/*.lock anew from requirements.txt and pyproject.toml's groups."""
+    uv = find_uv()
+    options = [*LOCK_OPTIONS, "--python-version", "3.11"]
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    airflow = ["requirements.txt", "--group", "pyproject.toml:airflow"]
+    # The tests must see the very Airflow that runs, and Celery must not change it.
+    same = ["-c", "requirements/airflow.lock"]
+    also = {"airflow": ["requirements.txt"], "celery": same, "dev": [*same, *airflow]}
+    for group in pyproject["dependency-groups"]:
+        source = [*also.get(group, []), "--group", f"pyproject.toml:{group}"]
+        with ProgressLine(f"choosing versions for requirements/{group}.lock"):
+            run_uv([uv, "pip", "compile", *options, *source, "-o", f"requirements/{group}.lock"])
+        print(f"wrote requirements/{group}.lock")
+    return 0

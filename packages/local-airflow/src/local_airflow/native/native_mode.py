@@ -1,0 +1,192 @@
+"""Everything as processes of this machine, installed below `.local/`."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dbt_cloud_api.user_error import UserError
+from local_airflow.base import log_files
+from local_airflow.base.folders import LAUNCHER_PATH, ROOT
+from local_airflow.base.install import FOR_EXAMPLES, TO_RUN, check_space, install
+from local_airflow.base.progress_line import ProgressLine
+from local_airflow.base.state_file import read_state
+from local_airflow.native import native_snapshots, postgres
+from local_airflow.native.process_table import MARK, airflow_environment, base_environment, python
+from local_airflow.native.stack_processes import end_all, marked, supervisor_pid
+from local_airflow.native.supervisor import open_log
+from local_airflow.stack.mode import Part
+from local_airflow.stack.settings import StackSettings
+
+
+# Two databases with their write-ahead logs, a month of flights, and the logs of some days.
+NEEDED_MEGABYTES = 300
+# The triggerer takes up to twelve to stop, and then the pause before a restart.
+SECONDS_TO_RESTART = 40
+SECONDS_BETWEEN_LOOKS = 0.1
+# The second is that of a supervisor that had not come as far as listening to the signal.
+TOLD_TO_END = {0, -signal.SIGTERM}
+
+
+class NativeMode:
+    name = "native"
+    listen_on = "127.0.0.1"
+
+    def __init__(self, settings: StackSettings) -> None:
+        self.settings = settings
+        self._supervisor: subprocess.Popen[bytes] | None = None
+
+    def install(self) -> None:
+        install((*TO_RUN, *(FOR_EXAMPLES if self.settings.has_examples else ())))
+        check_space(self.settings.state, NEEDED_MEGABYTES, "Databases and logs need")
+
+    def is_running(self) -> bool:
+        return supervisor_pid(self.settings) is not None
+
+    def stop_previous(self) -> None:
+        if marked(self.settings):
+            print("already running; starting again with .env as it is now")
+            with ProgressLine("stopping what runs"):
+                end_all(self.settings)
+
+    def own_ports(self) -> frozenset[int]:
+        return frozenset()
+
+    def start(self) -> None:
+        self.settings.folders.create()
+        (self.settings.folders.logs / "tasks").mkdir(exist_ok=True)
+        # Until the supervisor is up, the last start's word would be taken for this one's; a
+        # machine that lost its power has left it.
+        for word in ("prepared", "state.json", "airflow.json"):
+            (self.settings.folders.processes / word).unlink(missing_ok=True)
+        with open_log(self.settings, "supervisor") as log:
+            self._supervisor = subprocess.Popen(
+                [sys.executable, "-m", "local_airflow", "supervise"],
+                cwd=ROOT,
+                env={
+                    **base_environment(self.settings),
+                    "PYTHONPATH": LAUNCHER_PATH,
+                    MARK: str(self.settings.state),
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def stop(self) -> bool:
+        return end_all(self.settings)
+
+    def parts(self) -> list[Part]:
+        return [
+            Part(
+                name,
+                "given up" if part["given_up"] else "running" if part["pid"] else "restarting",
+                str(part["pid"] or ""),
+                part["restarts"],
+                bool(part["pid"]),
+            )
+            for name, part in self._states().items()
+        ]
+
+    def _states(self) -> dict[str, dict[str, int]]:
+        processes = self.settings.folders.processes
+        state: dict[str, dict[str, int]] = read_state(processes / "state.json").get("processes", {})
+        return {**state, **read_state(processes / "airflow.json")}
+
+    def is_prepared(self) -> bool:
+        return (self.settings.folders.processes / "prepared").exists()
+
+    def local_dbt_cloud_state(self) -> str:
+        return str(self.settings.folders.dbt_cloud)
+
+    def own_facts(self) -> list[tuple[str, str, Callable[[], bool]]]:
+        return []
+
+    def raise_if_failed(self) -> None:
+        state = read_state(self.settings.folders.processes / "state.json")
+        if state.get("problem"):
+            raise UserError("the start failed", state["problem"], ("make logs S=supervisor",))
+        for name, part in self._states().items():
+            # Two deaths in a row during a start are no accident.
+            if part["given_up"] or part["restarts"] > 1:
+                raise UserError(
+                    f"{name} died {part['restarts']} times at its start",
+                    f"The end of its log:\n{self.last_lines(name)}",
+                    (f"make logs S={name}",),
+                )
+        ended = self._supervisor.poll() if self._supervisor else None
+        if ended in TOLD_TO_END:
+            raise UserError(
+                "the start was stopped",
+                "Another command ended it while it was under way: make down, or make reset.",
+                ("make up",),
+            )
+        if ended is not None:
+            raise UserError(
+                "the supervisor is gone",
+                f"The end of its log:\n{self.last_lines('supervisor')}",
+                ("make up",),
+            )
+
+    def last_lines(self, part: str, count: int = 12) -> str:
+        return log_files.last_lines(self.settings.folders.logs, part, count)
+
+    def keep_logs(self) -> None:
+        """Nothing to do: processes write theirs there themselves."""
+
+    def logs(self, part: str | None, lines: int, *, following: bool) -> int:
+        return log_files.show(self.settings.folders.logs, part, lines, following=following)
+
+    def restart(self, part: str) -> None:
+        """Return when another process has taken the part; raise `UserError` when none does."""
+        pid = self._states()[part]["pid"]
+        if pid:
+            # Whoever watches a process starts it again when it ends.
+            os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + SECONDS_TO_RESTART
+        while self._states().get(part, {}).get("pid") in {pid, None}:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"{part} is not back after {SECONDS_TO_RESTART} seconds",
+                    f"Process {pid} was told to end; it has not, or what took its place has died.",
+                    (f"make logs S={part}", "To start everything anew:   make up"),
+                )
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def run_airflow(self, command: Sequence[str], *, ports: Sequence[int] = ()) -> int:  # noqa: ARG002 # every port is this machine's own
+        environment = airflow_environment(self.settings)
+        del environment[MARK]
+        programs = python("airflow").parent
+        environment["PATH"] = f"{programs}:{environment.get('PATH', '')}"
+        return subprocess.run(list(command), cwd=ROOT, env=environment, check=False).returncode
+
+    def run_ingestion(self, arguments: Sequence[str]) -> int:
+        command = [str(python("postgres")), "-m", "examples.loader", *arguments]
+        environment = {**base_environment(self.settings), **self.settings.warehouse_environment()}
+        del environment[MARK]
+        return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+    def psql(self, database: str, arguments: Sequence[str]) -> int:
+        return postgres.open_psql(self.settings, database, arguments)
+
+    def dump_database(self, database: str, file: Path) -> None:
+        native_snapshots.dump_database(self.settings, database, file)
+
+    def archive_state(self, file: Path) -> None:
+        native_snapshots.archive_state(self.settings, file)
+
+    def bring_back(self, folder: Path) -> None:
+        end_all(self.settings)
+        native_snapshots.bring_back(self.settings, folder)
+
+    def delete_data(self) -> None:
+        end_all(self.settings)
+        shutil.rmtree(self.settings.state, ignore_errors=True)
+
+    def describe_data(self) -> str:
+        return f"all data below {self.settings.state}"

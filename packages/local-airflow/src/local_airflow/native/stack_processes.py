@@ -1,0 +1,66 @@
+"""Find and end the processes of this stack, by the mark in their process environment."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from local_airflow.base.state_file import read_state
+from local_airflow.native.process_table import MARK
+from local_airflow.stack.settings import StackSettings
+
+
+GENTLY = 30.0
+SURELY = 10.0
+
+
+def supervisor_pid(settings: StackSettings) -> int | None:
+    """Give the supervisor's process id if it lives; never that of a stranger with its number."""
+    pid = read_state(settings.folders.processes / "state.json").get("pid")
+    return pid if pid and pid in marked(settings) else None
+
+
+def marked(settings: StackSettings) -> list[int]:
+    """List every process whose environment names our state folder."""
+    mark = f"{MARK}={settings.state}".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark in (process / "environ").read_bytes().split(b"\0") and not _is_dead(process):
+                found.append(int(process.name))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def _is_dead(process: Path) -> bool:
+    return (process / "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+
+
+def end_all(settings: StackSettings) -> bool:
+    """End the supervisor, which ends the others; then whoever is left. True if there was one."""
+    if not marked(settings):
+        return False
+    pid = supervisor_pid(settings)
+    if pid:
+        _signal([pid], signal.SIGTERM)
+        _wait(lambda: pid not in marked(settings), GENTLY)
+    _signal(marked(settings), signal.SIGTERM)
+    _wait(lambda: not marked(settings), SURELY)
+    _signal(marked(settings), signal.SIGKILL)
+    _wait(lambda: not marked(settings), SURELY)
+    (settings.folders.processes / "state.json").unlink(missing_ok=True)
+    (settings.folders.processes / "airflow.json").unlink(missing_ok=True)
+    return True
+
+
+def _signal(pids: list[int], number: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _wait(until: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not until() and time.monotonic() < deadline:
+        time.sleep(0.1)

@@ -1,0 +1,98 @@
+"""What every way to run the stack can do. `native_mode` is one way, `container_mode` the other."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from local_airflow.stack.settings import StackSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process or container of the stack. `place` is its process id or its container's name."""
+
+    name: str
+    state: str
+    place: str
+    restarts: int
+    is_healthy: bool
+
+
+class Mode(Protocol):
+    """
+    One way to run the stack that `.env` describes.
+
+    `settings` is what a command on this machine needs to talk to the stack; in containers the
+    secrets are known only once the stack has been started.
+    """
+
+    name: str
+    listen_on: str
+    """The address at which a program of this mode is reached from this machine."""
+
+    @property
+    def settings(self) -> StackSettings: ...
+
+    def install(self) -> None:
+        """Make ready what a start needs, without starting anything."""
+
+    def is_running(self) -> bool: ...
+
+    def stop_previous(self) -> None:
+        """End what an earlier start left, as far as this start cannot go on from it."""
+
+    def own_ports(self) -> frozenset[int]:
+        """List the ports that are taken by this very stack."""
+
+    def start(self) -> None:
+        """Start everything and return before it is ready."""
+
+    def stop(self) -> bool:
+        """End everything; tell whether there was anything to end."""
+
+    def parts(self) -> list[Part]: ...
+
+    def is_prepared(self) -> bool:
+        """Tell whether the databases are there, and January is in the warehouse."""
+
+    def local_dbt_cloud_state(self) -> str:
+        """Name the state folder by which the local dbt Cloud of this stack is recognised."""
+
+    def own_facts(self) -> list[tuple[str, str, Callable[[], bool]]]:
+        """List what else must be true in this mode: words, the guilty part, the question."""
+
+    def raise_if_failed(self) -> None:
+        """Raise `UserError` that names the guilty part, when the start cannot succeed any more."""
+
+    def last_lines(self, part: str, count: int = 12) -> str: ...
+
+    def keep_logs(self) -> None:
+        """Bring the end of every log into the folder of logs, where it is not there already."""
+
+    def logs(self, part: str | None, lines: int, *, following: bool) -> int: ...
+
+    def restart(self, part: str) -> None:
+        """End one part, so that it starts again."""
+
+    def run_airflow(self, command: Sequence[str], *, ports: Sequence[int] = ()) -> int:
+        """Run a program with everything that Airflow's components have; give its exit code."""
+
+    def run_ingestion(self, arguments: Sequence[str]) -> int:
+        """Run `examples/loader` against the warehouse; give its exit code."""
+
+    def psql(self, database: str, arguments: Sequence[str]) -> int:
+        """Open a database in psql; give its exit code."""
+
+    def dump_database(self, database: str, file: Path) -> None: ...
+
+    def archive_state(self, file: Path) -> None:
+        """Keep what the local dbt Cloud remembers."""
+
+    def bring_back(self, folder: Path) -> None:
+        """Stop everything and replace its data by those of a snapshot."""
+
+    def delete_data(self) -> None: ...
+
+    def describe_data(self) -> str:
+        """Name what `delete_data` would delete."""

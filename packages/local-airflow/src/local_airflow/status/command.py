@@ -1,0 +1,117 @@
+"""`make status`, `make open`, `make wait-ready`."""
+
+import time
+import webbrowser
+from datetime import UTC, datetime
+
+from dbt_cloud_api.user_error import UserError
+from local_airflow.base.progress_line import ProgressLine
+from local_airflow.base.terminal import check_format, has_tables, is_looked_at
+from local_airflow.running.mode_choice import current
+from local_airflow.stack.dbt_cloud_connection import read_connection
+from local_airflow.stack.mode import Mode
+from local_airflow.stack.readiness import facts
+from local_airflow.stack.settings import load_settings
+from local_airflow.status import views
+from local_airflow.status.facts import Status, gather
+
+
+NOT_RUNNING = 3
+ANY_TIME = datetime.min.replace(tzinfo=UTC)
+
+
+def status(form: str) -> int:
+    """Give 0 when everything is healthy, 3 when nothing runs, 1 in between."""
+    check_format(form, ("env", "json"))
+    mode = current(load_settings())
+    if not mode.is_running():
+        print({"json": '{"running": false}', "env": "HEALTHY=false"}.get(form, NOTHING))
+        return NOT_RUNNING
+    found = gather(mode)
+    if form == "json":
+        print(views.as_json(found))
+    elif form == "env":
+        print("\n".join(views.as_env(found)))
+    else:
+        _show(found)
+    return 0 if found.healthy else 1
+
+
+NOTHING = "nothing is running; to start it:   make up"
+
+
+def _show(found: Status) -> None:
+    if is_looked_at() and has_tables():
+        # Imported here because the launcher's own Python has no rich.
+        from local_airflow.status import coloured  # noqa: PLC0415
+
+        coloured.show(found)
+    else:
+        print("\n".join(views.plain(found)))
+
+
+def open_page(what: str) -> int:
+    """Open a page in the browser; where there is none, its address is what one needs."""
+    mode = current(load_settings())
+    pages = {
+        "airflow": lambda: mode.settings.airflow_url,
+        "dbt-cloud": lambda: _job_page(mode),
+    }
+    if what not in pages:
+        raise UserError(
+            f"there is no page {what}",
+            "It is one of: airflow (also without WHAT), dbt-cloud.",
+            ("make open", "make open WHAT=dbt-cloud"),
+        )
+    if not mode.is_running():
+        raise UserError("nothing is running", "So there is no page to open.", ("make up",))
+    address = pages[what]()
+    opened = webbrowser.open(address)
+    print(address if opened else f"this machine has no browser; open elsewhere:   {address}")
+    return 0
+
+
+def _job_page(mode: Mode) -> str:
+    found = gather(mode).dbt_cloud
+    return found.job_url or f"https://{read_connection(mode.settings).host}"
+
+
+def wait(seconds: int) -> int:
+    """Wait until everything is ready, also when somebody else starts it; for scripts."""
+    with ProgressLine("looking") as line:
+        _wait(seconds, line)
+    print("ready")
+    return 0
+
+
+def _wait(seconds: int, line: ProgressLine) -> None:
+    while True:
+        missing, why = _first_missing(current(load_settings()))
+        if not missing:
+            return
+        line.what = missing
+        if line.seconds > seconds:
+            raise UserError(
+                f"not ready after {seconds} s: {missing}",
+                why,
+                (
+                    "make status",
+                    "make doctor",
+                    f"To wait longer:   make wait-ready SECONDS={seconds * 2}",
+                ),
+            )
+        time.sleep(0.5)
+
+
+def _first_missing(mode: Mode) -> tuple[str, str]:
+    if not mode.is_running():
+        return "nothing is running", "Nobody has started it, or it ended."
+    for what, _guilty, fact in facts(mode, ANY_TIME):
+        try:
+            if not fact():
+                return what, "It answers, and says that it is not ready."
+        except UserError as silent:
+            return what, silent.cause
+        except (OSError, ValueError) as silent:
+            return what, str(silent)
+    return "", ""

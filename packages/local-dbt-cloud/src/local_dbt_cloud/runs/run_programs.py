@@ -1,0 +1,75 @@
+"""The programs that a run starts, one after the other: dbt, and what installs it."""
+
+import threading
+from pathlib import Path
+
+from local_dbt_cloud.dbt.dbt_installations import (
+    DbtInstallations,
+    Installation,
+    NoSuchDbtError,
+    Wanted,
+    find_uv,
+)
+from local_dbt_cloud.dbt.dbt_process import Dbt, DbtProcess, Invocation, PlainDbt
+from local_dbt_cloud.runs.run_failure import first_error_line, shortened
+from local_dbt_cloud.runs.run_folder import read_log
+from local_dbt_cloud.runs.run_preparation import Log, PreparationError
+
+
+class RunPrograms:
+    """Once `ended` is set, no program starts any more; `stop` is for the one that runs."""
+
+    def __init__(self, installations: DbtInstallations, ended: threading.Event) -> None:
+        self.installations, self.ended = installations, ended
+        self.dbt: Dbt = installations.own
+        self.lock = threading.Lock()
+        self.process: DbtProcess | None = None
+
+    def stop(self) -> None:
+        with self.lock:
+            if self.process is not None:
+                self.process.stop()
+
+    def run_dbt(self, invocation: Invocation) -> bool:
+        """Answer whether it succeeded."""
+        return self._run(self.dbt, invocation) == 0
+
+    def choose_dbt(self, wanted: Wanted, log: Log, log_file: Path) -> None:
+        """
+        Install what is not there yet; programs write to the log's file.
+
+        Raise `PreparationError` when it cannot be had.
+        """
+        try:
+            installation = self.installations.find(wanted)
+            if installation is None:
+                return
+            self.dbt = installation.dbt
+            with installation.held(self.ended) as is_our_turn:
+                if is_our_turn and not installation.is_ready:
+                    self._install(installation, log, log_file)
+        except NoSuchDbtError as error:
+            raise PreparationError(str(error)) from error
+
+    def _install(self, installation: Installation, log: Log, log_file: Path) -> None:
+        names = " and ".join(installation.requirements)
+        log(f"Installing {names}")
+        uv = PlainDbt(find_uv())
+        for invocation in installation.commands(self.installations.python, log_file):
+            if self._run(uv, invocation) != 0:
+                reason = shortened(first_error_line(read_log(log_file)))
+                raise PreparationError(f"{names} could not be installed: {reason}")
+        installation.finish()
+
+    def _run(self, program: Dbt, invocation: Invocation) -> int | None:
+        """The exit code; None when the run ended before the program could start."""
+        program.load()
+        with self.lock:
+            if self.ended.is_set():
+                return None
+            process = self.process = program.start(invocation)
+        try:
+            return process.wait()
+        finally:
+            with self.lock:
+                self.process = None
