@@ -19,7 +19,7 @@ from local_airflow.native.supervisor import supervise
 from local_airflow.running import commands, daily_commands
 from local_airflow.setup.command import setup
 from local_airflow.snapshots import command as snapshots
-from local_airflow.stack.settings import load_settings
+from local_airflow.stack.settings import EXAMPLES_FOLDER, load_settings
 from local_airflow.status.command import open_page, status, wait
 from local_airflow.update import upgrade_test
 
@@ -79,7 +79,7 @@ COMMANDS: dict[str, Command] = {
     "bundle": lambda _: bundle(),
     "in-airflow": lambda chosen: commands.in_airflow(chosen.program),
     "install": lambda chosen: install.install(
-        (*install.TO_RUN, *install.FOR_EXAMPLES, *chosen.environments)
+        (*install.to_run(examples=EXAMPLES_FOLDER.is_dir()), *chosen.environments)
     ),
     "lock": lambda _: install.lock(),
     "supervise": lambda _: supervise(load_settings()),

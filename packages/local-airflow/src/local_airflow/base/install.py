@@ -80,6 +80,11 @@ def environment_of(name: str) -> Environment:
     return Environment(name, lock_file, packages=EDITABLE.get(name, ()))
 
 
+def to_run(*, examples: bool) -> tuple[str, ...]:
+    """Name what a start needs."""
+    return (*TO_RUN, *(FOR_EXAMPLES if examples else ()))
+
+
 def install(names: tuple[str, ...]) -> int:
     install_environments(environment_of(name) for name in names)
     return 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base import log_files
 from local_airflow.base.folders import LAUNCHER_PATH, ROOT
-from local_airflow.base.install import FOR_EXAMPLES, TO_RUN, check_space, install
+from local_airflow.base.install import check_space, install, to_run
 from local_airflow.base.progress_line import ProgressLine
 from local_airflow.base.state_file import read_state
 from local_airflow.native import native_snapshots, postgres
@@ -41,7 +41,7 @@ class NativeMode:
         self._supervisor: subprocess.Popen[bytes] | None = None
 
     def install(self) -> None:
-        install((*TO_RUN, *(FOR_EXAMPLES if self.settings.has_examples else ())))
+        install(to_run(examples=self.settings.has_examples))
         check_space(self.settings.state, NEEDED_MEGABYTES, "Databases and logs need")
 
     def is_running(self) -> bool:
