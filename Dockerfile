@@ -132,8 +132,10 @@ CMD ["python", "-m", "local_dbt_cloud", "serve"]
 
 FROM astro-runtime AS astro
 # ONBUILD has copied everything. requirements.txt has what these need: none may name a local path.
+# With uv, as the runtime installs requirements.txt, and into the Python that `airflow` runs in.
 USER root
-RUN pip install --quiet --no-cache-dir --no-deps --root-user-action ignore \
+RUN uv pip install --quiet --no-cache --no-deps --break-system-packages \
+        --python "$(sed -n '1s/^#!//p' "$(command -v airflow)")" \
         ./packages/dbt-cloud-api ./packages/airflow-dbt-cloud \
     && rm -rf packages
 USER astro

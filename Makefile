@@ -26,6 +26,8 @@ $(foreach each,$(SAID),$(eval $(call only_if_said,$(each))))
 EXAMPLES_THERE := $(wildcard examples)
 DBT_CLOUD_TESTS := packages/local-dbt-cloud/tests
 CLIENT_TESTS := $(DBT_CLOUD_TESTS)/clients
+# Of the data that comes with the examples; they run with the packages'.
+LOADER_TESTS := examples/tests/loader
 YOURS := tests $(if $(EXAMPLES_THERE),examples/tests)
 TYPED := dags include $(EXAMPLES_THERE) $(wildcard packages/*/src) benchmarks container
 
@@ -157,7 +159,7 @@ new-dag: dev ## Write a DAG, its test, its docs; NAME=… JOB="…" SCHEDULE="0 
 .PHONY: test
 test: ## Run your tests: dags/ and examples/; TESTS=tests for some of them
 	@$(LAUNCHER) install dev
-	@.local/dev/bin/python -m pytest -n 2 $(or $(TESTS),$(YOURS))
+	@.local/dev/bin/python -m pytest -n 2 --dist worksteal $(or $(TESTS),$(YOURS) --ignore $(LOADER_TESTS))
 
 .PHONY: test-all
 test-all: dev ## Run every test: yours, and those of packages/

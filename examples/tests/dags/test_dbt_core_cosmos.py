@@ -3,14 +3,12 @@
 import gc
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 import examples.include.dbt_core
 from examples.include.dbt_core import GRAPH, PROJECT
-from examples.include.dbt_core.graph import graph_of
 
 
 pytestmark = [
@@ -22,7 +20,7 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[3]
 DBT = ROOT / ".local/dbt/bin/dbt"
-PLANES = "flights.stg_planes_model_build"
+PLANES, AIRLINES = "flights.stg_planes_model_build", "flights.stg_airlines_model_build"
 
 
 @pytest.fixture(autouse=True)
@@ -68,45 +66,18 @@ def test_a_task_for_each_model(load_dag):
     }
 
 
-def test_green(load_dag, warehouse_connection, run_to_its_end):
-    """A mart and what it reads are built by a dbt process each, in a schema of their own."""
-    mart = "flights.daily_delays_by_carrier_model_build"
-    dag = load_dag("dbt_core_cosmos").partial_subset(task_ids={mart}, include_upstream=True)
+def test_each_model_by_itself(load_dag, warehouse_connection, project, run_to_its_end):
+    """Each model is built by a dbt process of its own; a broken one turns its own task red only."""
+    (model,) = project.rglob("stg_planes.sql")
+    model.write_text("select no_such_column from {{ source('raw', 'planes') }}\n")
+    dag = load_dag("dbt_core_cosmos").partial_subset(task_ids={PLANES, AIRLINES})
+    # Another try would break at the same line, half a minute later.
+    dag.get_task(PLANES).retries = 0
 
     ended = run_to_its_end(dag)
 
     built = warehouse_connection.rows(
         "select table_name from information_schema.tables where table_schema = 'dbt_core'"
     )
-    assert set(ended.tasks.values()) == {"success"}
-    assert {name for (name,) in built} == {
-        "daily_delays_by_carrier",
-        "stg_airlines",
-        "stg_flights",
-    }
-
-
-def test_red(load_dag, warehouse_connection, project, run_to_its_end):
-    """A broken model turns its own task red; the log of that task is dbt's own."""
-    (model,) = project.rglob("stg_planes.sql")
-    model.write_text("select no_such_column from {{ source('raw', 'planes') }}\n")
-    dag = load_dag("dbt_core_cosmos").partial_subset(task_ids={PLANES})
-    # Another try would break at the same line, half a minute later.
-    dag.get_task(PLANES).retries = 0
-
-    ended = run_to_its_end(dag)
-
-    assert (ended.state, ended.tasks) == ("failed", {PLANES: "failed"})
-
-
-def test_the_graph_is_that_of_the_project(tmp_path, warehouse):
-    """What the DAG is drawn from is what dbt says of the project today; else: make graph."""
-    options = ["--project-dir", PROJECT, "--profiles-dir", PROJECT]
-    options += ["--target-path", tmp_path, "--log-path", tmp_path]
-    subprocess.run(
-        [DBT, "--quiet", "parse", *options], check=True, env=warehouse.environment(), timeout=120
-    )
-
-    manifest = json.loads((tmp_path / "manifest.json").read_text())
-
-    assert graph_of(manifest) == json.loads(GRAPH.read_text())
+    assert (ended.state, ended.tasks) == ("failed", {PLANES: "failed", AIRLINES: "success"})
+    assert built == [("stg_airlines",)]

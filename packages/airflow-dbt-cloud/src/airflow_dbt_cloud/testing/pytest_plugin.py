@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 POLICIES_FILE = "policies.toml"
 SECONDS_TO_START_BY_HAND = 120
+SECONDS_BETWEEN_LOOKS = 0.05
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -62,15 +64,26 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 @pytest.fixture(scope="session")
-def airflow_database() -> Path:
+def airflow_database(pytestconfig: pytest.Config) -> Path:
     """The tests' own Airflow home, its SQLite database migrated."""
-    subprocess.run(
-        [sys.executable, "-m", "airflow", "db", "migrate"],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        timeout=240,
-    )
-    return Path(os.environ["AIRFLOW_HOME"])
+    home = Path(os.environ["AIRFLOW_HOME"])
+    database, template = home / "airflow.db", migrated_before(pytestconfig)
+    if not template.exists():
+        migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
+        subprocess.run(migrate, check=True, stdout=subprocess.DEVNULL, timeout=240)
+        # Under its name at once, or another process of these tests would copy a half of it.
+        unfinished = template.with_suffix(f".{os.getpid()}")
+        shutil.copy(database, unfinished)
+        unfinished.replace(template)
+    shutil.copy(template, database)
+    return home
+
+
+def migrated_before(config: pytest.Config) -> Path:
+    """Where the empty database of this Airflow is kept: a migration takes seconds each time."""
+    cache = config.cache
+    folder = cache.mkdir("airflow-database") if cache else Path(os.environ["AIRFLOW_HOME"])
+    return folder / f"{version('apache-airflow')}.db"
 
 
 @pytest.fixture(scope="session")
@@ -90,22 +103,28 @@ def load_dag(dags_folder: Path) -> Callable[[str], "DAG"]:
 @pytest.fixture
 def run_to_its_end(
     airflow_database: Path,  # noqa: ARG001 # it must be there
-    dags_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., "Ended"]:
     """Run a DAG that is loaded already; what is given by name is what the form would send."""
     from airflow_dbt_cloud.testing.dag_runs import run_to_its_end  # noqa: PLC0415 # as above
+    from airflow_dbt_cloud.waiting import pacing  # noqa: PLC0415 # as above
 
-    # `dag.test()` reads the DAG's own bundle first, which must be one that Airflow knows.
-    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", bundles(dags_folder))
-    return run_to_its_end
+    # A simulated run ends at once: half a second between two looks is most of a test's time.
+    monkeypatch.setattr(pacing, "SHORTEST", SECONDS_BETWEEN_LOOKS)
+
+    def run(dag: "DAG", **form: Any) -> "Ended":
+        # `dag.test()` first reads the whole bundle that the DAG is of: here, the one file.
+        bundle = bundle_of(Path(dag.fileloc))
+        monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", bundle)
+        return run_to_its_end(dag, **form)
+
+    return run
 
 
-def bundles(folder: Path) -> str:
-    """Name one folder of DAGs, as Airflow's setting wants it."""
+def bundle_of(file: Path) -> str:
+    """Name one file of DAGs, as Airflow's setting wants it."""
     kind = "airflow.dag_processing.bundles.local.LocalDagBundle"
-    name = f"{folder.parent.name}-{folder.name}"
-    return json.dumps([{"name": name, "classpath": kind, "kwargs": {"path": str(folder)}}])
+    return json.dumps([{"name": file.stem, "classpath": kind, "kwargs": {"path": str(file)}}])
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from dbt_cloud_api.client import DbtCloudApi
-from dbt_cloud_api.run_status import RunStatus
+from dbt_cloud_api.run_status import FINAL
 from dbt_cloud_api.user_error import UserError
 from local_airflow.stack.airflow_api import AirflowApi, AirflowApiError
 
@@ -41,17 +41,19 @@ def end_dbt_cloud_tasks(api: AirflowApi, dbt_cloud: Callable[[], DbtCloudApi]) -
         if run_id is None:
             yield f"ended {name}, which had no dbt Cloud run yet"
             continue
-        run = _wait_for_end(dbt_cloud(), run_id, deadline)
+        run = _wait_for_end(dbt_cloud, run_id, deadline)
         yield f"ended {name}; its dbt Cloud run {run_id} is {run.get('status_humanized')}"
 
 
-def _wait_for_end(dbt_cloud: DbtCloudApi, run_id: int, deadline: float) -> dict[str, Any]:
+def _wait_for_end(
+    dbt_cloud: Callable[[], DbtCloudApi], run_id: int, deadline: float
+) -> dict[str, Any]:
     while True:
         try:
-            run = dbt_cloud.run(run_id)
+            run = dbt_cloud().run(run_id)
         except UserError as error:
             return {"status_humanized": f"unknown: {error.problem}"}
-        if RunStatus(run["status"]).is_final or time.monotonic() > deadline:
+        if run["status"] in FINAL or time.monotonic() > deadline:
             return run
         time.sleep(0.2)
 
