@@ -11,6 +11,22 @@ from terminal import COLOUR, read_all, seen, start
 from local_airflow.stack.airflow_api import AirflowApi
 
 
+DAG = """from airflow.sdk import dag, task
+
+
+@dag(schedule=None)
+def {name}():
+    @task
+    def done():
+        return 1
+
+    done()
+
+
+{name}()
+"""
+
+
 @pytest.fixture
 def pace(running_stack):
     """Set the pace of the local dbt Cloud's runs; afterwards they are real and free again."""
@@ -59,3 +75,58 @@ class TestInATerminal:
         assert run.exitstatus == 130
         assert f"It goes on without you:   {running_stack.airflow_url}/dags/dbt_cloud_job" in shown
         assert "Traceback" not in shown
+
+
+class TestWhichDag:
+    @pytest.fixture
+    def dags(self, running_stack):
+        """Replace the DAGs of the clone by others; afterwards they are as they were."""
+        airflow = AirflowApi(running_stack.airflow_url, "admin", running_stack.admin_password)
+        folder = running_stack.root / "dags"
+        sample = (folder / "dbt_cloud_job.py").read_text()
+
+        def known():
+            found = airflow.get("/api/v2/dags", limit=100)["dags"]
+            return {each["dag_id"] for each in found if each["bundle_name"] == "dags-folder"}
+
+        def put(**files):
+            for file in folder.glob("*.py"):
+                file.unlink()
+            for name, text in files.items():
+                (folder / f"{name}.py").write_text(text)
+            wait_for(lambda: known() == set(files))
+
+        yield put
+        put(dbt_cloud_job=sample)
+
+    def test_the_only_one_of_yours(self, running_stack, dags):
+        """Without DAG= and without the sample, it is the one DAG of yours, examples or not."""
+        dags(mine=DAG.format(name="mine"))
+
+        done = running_stack.make("run")
+
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.startswith("mine: ")
+        assert "mine is success; it started no dbt Cloud run" in done.stdout
+
+    def test_several(self, running_stack, dags):
+        """Of several, none is guessed: they are listed, with what to type."""
+        dags(mine=DAG.format(name="mine"), other=DAG.format(name="other"))
+
+        done = running_stack.make("run")
+
+        assert done.returncode == 1
+        assert "error: which DAG?" in done.stderr
+        assert "mine" in done.stderr
+        assert "make run DAG=mine" in done.stderr
+
+    def test_up_waits_for_what_is_there(self, running_stack, dags):
+        """Without the sample, and with a file that has no DAG, `make up` is ready as quickly."""
+        dags(mine=DAG.format(name="mine"))
+        (running_stack.root / "dags/shared_words.py").write_text("# airflow, and no dag here\n")
+
+        done = running_stack.make("up")
+
+        (running_stack.root / "dags/shared_words.py").unlink()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "  the DAGs" in done.stdout
