@@ -21,7 +21,7 @@ from local_dbt_cloud.testing.throwaway_server import ThrowawayServer
 
 RUNS = 10_000
 CLIENTS = 4
-SECONDS = 5.0
+SECONDS_OF_POLLING = 5.0
 AT_ONCE = 100
 API = f"/api/v2/accounts/{ACCOUNT}"
 
@@ -71,7 +71,7 @@ def fill_store(server: ThrowawayServer, run_id: int) -> None:
 
 def poll(server: ThrowawayServer, what: str, path: str) -> Polls:
     seconds: list[float] = []
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + SECONDS_OF_POLLING
 
     def keep_asking() -> None:
         client = Client(server)
@@ -88,7 +88,7 @@ def poll(server: ThrowawayServer, what: str, path: str) -> Polls:
     seconds.sort()
     return Polls(
         what,
-        len(seconds) / SECONDS,
+        len(seconds) / SECONDS_OF_POLLING,
         seconds[len(seconds) // 2] * 1000,
         seconds[int(len(seconds) * 0.99)] * 1000,
     )

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_dbt_cloud.one_run.task_memory import STORE_KEY, Attempt, Place, TaskMemory
+from airflow_dbt_cloud.one_run.task_memory import STORE_KEY, Place, TaskAttempt, TaskMemory
 
 
 PLACE = Place("dbt_cloud_default", None, 7)
-FIRST = Attempt(
+FIRST = TaskAttempt(
     identity=("flights", "manual__1", "build", "-1"),
     try_number=1,
     max_tries=2,

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from airflow_dbt_cloud.calls.job_names import TaskConfigurationError
-from airflow_dbt_cloud.one_run.task_memory import Attempt
+from airflow_dbt_cloud.one_run.task_memory import TaskAttempt
 from dbt_cloud_api.trigger_fields import OVERRIDE_FIELDS
 
 
@@ -15,9 +15,9 @@ HOOK_PARAMETERS = frozenset({"timeout_seconds", "patience"})
 PROVIDERS_REPEATS = frozenset({"retry_limit", "retry_delay", "retry_args"})
 
 
-def attempt_of(context: "Context") -> Attempt:
+def attempt_of(context: "Context") -> TaskAttempt:
     ti, dag_run = context["ti"], context["dag_run"]
-    return Attempt(
+    return TaskAttempt(
         identity=(ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index)),
         try_number=ti.try_number,
         max_tries=ti.max_tries,

@@ -33,7 +33,7 @@ NAME = "its connection"
 TASKS = "tasks"
 TRIGGERER = "triggerer"
 NOT_FOUND = 404
-SECONDS = 30
+SECONDS_PER_REQUEST = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ def as_triggerer(connection: AirflowConnection) -> Check:
 async def _look_at_a_run(connection: AirflowConnection) -> None:
     hook = DbtCloudHook(CONNECTION_ID)
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(SECONDS_PER_REQUEST):
             await hook.get_job_details(run_id=1, account_id=connection.account_id)
     except ClientResponseError as refused:
         # There is no run 1; to be told so is all that is wanted.

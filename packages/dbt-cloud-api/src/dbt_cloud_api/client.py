@@ -22,7 +22,7 @@ from dbt_cloud_api.connection_settings import DbtCloudConnection
 from dbt_cloud_api.user_error import UserError
 
 
-SECONDS = 30
+SECONDS_PER_REQUEST = 30
 REDIRECTED, BAD_REQUEST, NOT_FOUND = 300, 400, 404
 PAGE = 100
 USER_AGENT = "dbt-cloud-api"
@@ -112,7 +112,7 @@ def send(
     )
     proxy = ProxyHandler({} if host.partition(":")[0] in THIS_MACHINE else None)
     opener = build_opener(HTTPSHandler(context=trusted), proxy, _AsItIs())
-    with opener.open(request, timeout=SECONDS) as response:
+    with opener.open(request, timeout=SECONDS_PER_REQUEST) as response:
         return Answer.read(response)
 
 

@@ -54,7 +54,7 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class TaskAttempt:
     """
     What Airflow says of this try. `identity` names the task instance.
 
@@ -102,7 +102,7 @@ class TaskMemory:
     """The current generation, and the one before it, of one task instance."""
 
     def __init__(
-        self, store: StateStore | None, attempt: Attempt, place: Place, stored: dict[str, Any]
+        self, store: StateStore | None, attempt: TaskAttempt, place: Place, stored: dict[str, Any]
     ) -> None:
         self._store, self._attempt, self.place = store, attempt, place
         self._is_kept = store is not None or bool(stored)
@@ -117,12 +117,12 @@ class TaskMemory:
             self.previous = current
 
     @classmethod
-    def open(cls, store: StateStore | None, attempt: Attempt, place: Place) -> Self:
+    def open(cls, store: StateStore | None, attempt: TaskAttempt, place: Place) -> Self:
         """Read what earlier tries wrote. Without a store, only what the API says is known."""
         return cls(store, attempt, place, (store.get(STORE_KEY) or {}) if store else {})
 
     @staticmethod
-    def job_begun_with(store: StateStore | None, attempt: Attempt) -> int | None:
+    def job_begun_with(store: StateStore | None, attempt: TaskAttempt) -> int | None:
         """
         Give the job that an earlier try of this generation has begun to run.
 
@@ -136,7 +136,7 @@ class TaskMemory:
     @classmethod
     def recall(cls, stored: dict[str, Any], identity: tuple[str, ...]) -> Self:
         """Read what a task wrote, outside of the task, and change nothing of it."""
-        attempt = Attempt(
+        attempt = TaskAttempt(
             identity=identity,
             try_number=1,
             max_tries=stored["max_tries"],

@@ -21,7 +21,7 @@ from airflow_dbt_cloud.ui.account_overview import read_account, read_run
 
 
 # The provider's hook has no time limit of its own; a page must.
-SECONDS = 15
+SECONDS_FOR_A_PAGE = 15
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ app = FastAPI(title="dbt Cloud", docs_url=None, redoc_url=None, openapi_url=None
 
 
 async def _within_time(read: Callable[..., T], *arguments: int) -> T:
-    return await asyncio.wait_for(asyncio.to_thread(read, *arguments), timeout=SECONDS)
+    return await asyncio.wait_for(asyncio.to_thread(read, *arguments), timeout=SECONDS_FOR_A_PAGE)
 
 
 @app.get("/", dependencies=[Depends(get_user)])
@@ -45,7 +45,7 @@ async def show_page(run_id: Annotated[int | None, Query(ge=1)] = None) -> HTMLRe
         chosen = run_id or (account.runs[0]["id"] if account.runs else None)
         run = await _within_time(read_run, chosen) if chosen else None
     except (AirflowException, DbtCloudApiError, TimeoutError) as error:
-        reason = str(error) or f"dbt Cloud did not answer within {SECONDS} seconds."
+        reason = str(error) or f"dbt Cloud did not answer within {SECONDS_FOR_A_PAGE} seconds."
         return _page("dbt_cloud_unreachable.html", status_code=502, reason=reason)
     return _page("dbt_cloud.html", account=account, run=run)
 

@@ -9,7 +9,7 @@ from dbt_cloud_api.preflight.check import PreflightError, error
 from dbt_cloud_api.preflight.route import Proxy, Route
 
 
-SECONDS = 15
+SECONDS_TO_CONNECT = 15
 
 NETWORK = "whoever runs your network"
 
@@ -62,7 +62,7 @@ def connect(route: Route) -> socket.socket:
     """Open TCP, and where there is a proxy, its tunnel."""
     name, port = route.first_hop
     try:
-        opened = socket.create_connection((name, port), timeout=SECONDS)
+        opened = socket.create_connection((name, port), timeout=SECONDS_TO_CONNECT)
     except OSError as refused:
         raise _no_connection(route, refused) from None
     if route.proxy is None:

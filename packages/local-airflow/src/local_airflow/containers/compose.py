@@ -20,7 +20,7 @@ from local_airflow.stack.settings import StackSettings
 
 OLDEST_ENGINE = (25, 0)  # the first that asks a starting container more often
 OLDEST_COMPOSE = (2, 24)  # the first for which a missing .env is no error
-SECONDS = 60
+SECONDS_TO_ANSWER = 60
 ATTEMPTS = 5
 SECONDS_TO_END = 15
 
@@ -55,7 +55,9 @@ def find_data_folder() -> Path | None:
 
 def _ask(*command: str) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=SECONDS_TO_ANSWER
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -18,7 +18,7 @@ from local_airflow.stack.settings import StackSettings
 
 
 FROM_HERE, FROM_AIRFLOW = "dbt_cloud_api.preflight", "airflow_dbt_cloud.preflight"
-SECONDS = 120
+SECONDS_FOR_ALL_CHECKS = 120
 
 Process = subprocess.Popen[str]
 
@@ -56,14 +56,14 @@ def _start(command: list[str], environment: dict[str, str]) -> Process:
 def read(process: Process, name: str) -> list[Finding]:
     """Wait for the checks and read them; what kept them from being made is a finding too."""
     try:
-        output, errors = process.communicate(timeout=SECONDS)
+        output, errors = process.communicate(timeout=SECONDS_FOR_ALL_CHECKS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
         return [
             error(
                 name,
-                f"the checks did not end within {SECONDS} s",
+                f"the checks did not end within {SECONDS_FOR_ALL_CHECKS} s",
                 "Something takes the connection and never answers.",
                 "make doctor",
                 ask="whoever runs your network",

@@ -16,7 +16,7 @@ from local_airflow.stack.mode import Mode
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(?P<version>[^\s;\\]+)", re.MULTILINE)
 REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SHOWN = 3
-SECONDS = 10
+SECONDS_TO_ASK = 10
 
 
 def examine() -> list[Finding]:
@@ -33,7 +33,7 @@ def examine_images(mode: Mode) -> list[Finding]:
     if not mode.is_running():
         return [skipped("installed", "in the images, which make up builds")]
     settings = mode.settings
-    api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=SECONDS)
+    api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=SECONDS_TO_ASK)
     try:
         providers = api.get("/api/v2/providers", limit=200)["providers"]
         there = {_normal(each["package_name"]): str(each["version"]) for each in providers}

@@ -13,7 +13,7 @@ from local_airflow.stack.readiness import COMPONENTS, CONNECTION, local_dbt_clou
 
 # A component tells that it lives every 5 s; Airflow itself calls it dead after 30.
 OLD_HEARTBEAT = 30
-SECONDS = 10
+SECONDS_TO_ASK = 10
 
 
 def examine(mode: Mode) -> list[Finding]:
@@ -23,7 +23,7 @@ def examine(mode: Mode) -> list[Finding]:
     if mode.settings.is_local:
         found.append(_local_dbt_cloud(mode))
     settings = mode.settings
-    api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=SECONDS)
+    api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=SECONDS_TO_ASK)
     try:
         health = api.get_public("/api/v2/monitor/health")
         return [*found, *_heartbeats(health), *_dags(api), *_connection(api)]

@@ -19,7 +19,7 @@ from local_airflow.stack.settings import StackSettings, load_settings
 
 __all__ = ["AirflowApi", "AirflowApiError", "StackSettings", "load_settings"]
 
-SECONDS = 30
+SECONDS_PER_REQUEST = 30
 UNAUTHORIZED = 401
 
 # A proxy that the user's network needs knows nothing of this machine's own ports.
@@ -46,7 +46,7 @@ class AirflowApi:
     base_url: str
     username: str
     password: str = field(repr=False)
-    seconds: float = SECONDS
+    seconds: float = SECONDS_PER_REQUEST
     _token: str | None = field(default=None, init=False, repr=False)
 
     def get(self, path: str, **query: Any) -> Any:

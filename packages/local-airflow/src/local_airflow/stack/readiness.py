@@ -14,7 +14,7 @@ from local_airflow.stack.mode import Mode
 from local_airflow.stack.trust import tls_context
 
 
-SECONDS = 300
+SECONDS_TO_BE_READY = 300
 SECONDS_BETWEEN_LOOKS = 1.5
 CONNECTION = "dbt_cloud_default"
 COMPONENTS = ("scheduler", "dag_processor", "triggerer")
@@ -24,7 +24,7 @@ Fact = tuple[str, str, Callable[[], bool]]
 
 def wait_until_ready(mode: Mode) -> None:
     """Print a line for each fact as it becomes true; raise `UserError` for one that does not."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + SECONDS_TO_BE_READY
     since = datetime.now(UTC)
     with ProgressLine("everything") as line:
         for what, guilty, fact in facts(mode, since):
@@ -86,7 +86,7 @@ def _wait_for(
             unhealthy = [part.name for part in mode.parts() if not part.is_healthy]
             guilty = guilty if guilty in unhealthy or not unhealthy else unhealthy[0]
             raise UserError(
-                f"{line.what} is not ready after {SECONDS} seconds",
+                f"{line.what} is not ready after {SECONDS_TO_BE_READY} seconds",
                 f"{why}\n{mode.last_lines(guilty)}",
                 (f"make logs S={guilty}",),
             )

@@ -15,7 +15,7 @@ from local_airflow.stack.readiness import components_healthy, local_dbt_cloud_he
 from local_airflow.stack.settings import StackSettings
 
 
-SECONDS = 10
+SECONDS_TO_ASK = 10
 OF_A_RUN = ("id", "status_humanized", "href", "created_at", "finished_at")
 PROVIDER = "apache-airflow-providers-dbt-cloud"
 
@@ -62,7 +62,7 @@ class Status:
 
 def gather(mode: Mode) -> Status:
     settings = mode.settings
-    api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=SECONDS)
+    api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=SECONDS_TO_ASK)
     parts = mode.parts()
     with ThreadPoolExecutor() as pool:
         dbt_cloud = pool.submit(ask_dbt_cloud, settings)
