@@ -13,14 +13,16 @@ import tempfile
 from pathlib import Path
 
 from dbt_cloud_api.user_error import UserError
-from local_airflow.base.folders import LOCAL, ROOT, shown
+from local_airflow.base.folders import LOCAL, PACKAGES, ROOT, shown
 from local_airflow.base.install import find_uv
 from local_airflow.base.progress_line import ProgressLine
 
 
 VERSION = re.compile(r"\d+\.\d+\.\d+\w*")
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
-YOURS = ("dags", "include", "plugins")
+YOURS = ("dags", "include", "plugins", "examples")
+# What DAGs import of this repository.
+IMPORTED = ("dbt-cloud-api", "airflow-dbt-cloud")
 DEV = LOCAL / "dev" / "bin"
 
 
@@ -40,7 +42,15 @@ def run(version: str) -> int:
     print("\n".join(changes(_pins(ROOT / "requirements" / "airflow.lock"), _pins(lock))))
     print("\nruff's rules for Airflow", flush=True)
     rules = subprocess.run(
-        [DEV / "ruff", "check", "--select", "AIR", *YOURS], cwd=ROOT, check=False
+        [
+            DEV / "ruff",
+            "check",
+            "--select",
+            "AIR",
+            *(each for each in YOURS if (ROOT / each).is_dir()),
+        ],
+        cwd=ROOT,
+        check=False,
     )
     print(f"\nDAG files on Airflow {version}", flush=True)
     imports = _import_dags(folder, lock)
@@ -93,6 +103,7 @@ def _import_dags(folder: Path, lock: Path) -> int:
         _tell([*made, str(python.parents[1])])
         install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
         _tell([*install, "--requirements", str(lock), "pytest"])
+        _tell([*install, "--no-deps", *(str(PACKAGES / name) for name in IMPORTED)])
     test = str(ROOT / ".astro" / "test_dag_integrity_default.py")
     with tempfile.TemporaryDirectory() as home:
         environment = {key: value for key, value in os.environ.items() if key[:7] != "AIRFLOW"}
