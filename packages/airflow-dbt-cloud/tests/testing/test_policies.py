@@ -5,6 +5,7 @@ import tomllib
 import pytest
 
 from airflow_dbt_cloud.testing import policies as dag_policies
+from airflow_dbt_cloud.testing import sealed
 
 
 GOOD = '''"""
@@ -169,3 +170,17 @@ class TestExceptions:
 
         assert dag_policies.broken("tags", folder_of(text)) == []
         assert dag_policies.broken("docs", folder_of(text.replace("doc_md=__doc__,", ""))) != []
+
+
+def test_what_is_imported_behind_the_seal_works_after_it(tmp_path):
+    """A module that a DAG file is the first to import can start programs later, in a task."""
+    (tmp_path / "starts_programs.py").write_text("from subprocess import Popen\n")
+    (tmp_path / "example.py").write_text(
+        f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nimport starts_programs\n{GOOD}"
+    )
+    bag = sealed.read(tmp_path)
+    import starts_programs
+
+    with starts_programs.Popen(["true"]) as process:
+        assert process.wait() == 0
+    assert bag.dags

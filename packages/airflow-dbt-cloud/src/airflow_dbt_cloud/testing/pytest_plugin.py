@@ -81,7 +81,8 @@ def airflow_database(pytestconfig: pytest.Config) -> Path:
 
 def migrated_before(config: pytest.Config) -> Path:
     """Where the empty database of this Airflow is kept: a migration takes seconds each time."""
-    cache = config.cache
+    # Absent where somebody runs with `-p no:cacheprovider`.
+    cache: pytest.Cache | None = getattr(config, "cache", None)
     folder = cache.mkdir("airflow-database") if cache else Path(os.environ["AIRFLOW_HOME"])
     return folder / f"{version('apache-airflow')}.db"
 

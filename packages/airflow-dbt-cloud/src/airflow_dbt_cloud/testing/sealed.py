@@ -1,5 +1,6 @@
 """Read DAG files as Airflow does, while nothing gets out: no socket, database, child process."""
 
+import _socket
 import os
 import re
 import socket
@@ -24,11 +25,17 @@ def _refuse(*arguments: object, **_: object) -> None:
 
 @contextmanager
 def sealed() -> Iterator[None]:
-    """Refuse whatever leads out of this process."""
+    """
+    Refuse whatever leads out of this process.
+
+    What is replaced are methods, and a function of C that only Python's own `socket` calls: a
+    module that is first imported behind the seal, and takes `Popen` by its name, would otherwise
+    keep the refusal for good.
+    """
     with (
         mock.patch.object(socket.socket, "connect", _refuse),
-        mock.patch.object(socket, "getaddrinfo", _refuse),
-        mock.patch.object(subprocess, "Popen", _refuse),
+        mock.patch.object(_socket, "getaddrinfo", _refuse),
+        mock.patch.object(subprocess.Popen, "__init__", _refuse),
         mock.patch.object(Engine, "connect", _refuse),
     ):
         yield
