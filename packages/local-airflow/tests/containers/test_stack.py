@@ -430,7 +430,7 @@ class TestRefusals:
 
 class TestLayers:
     def test_edits_rebuild_little(self, engine, make_clone):
-        """An edit of a DAG rebuilds nothing, an edit of requirements.txt one layer."""
+        """An edit of a DAG rebuilds nothing, of a package one layer, of requirements.txt two."""
         clone = make_clone("layers")
 
         def build():
@@ -443,12 +443,18 @@ class TestLayers:
         dag.write_text(dag.read_text() + "\n")
         assert build() == first
 
+        package = clone.folder / "packages/airflow-dbt-cloud/src/airflow_dbt_cloud/report.py"
+        package.write_text(package.read_text() + "# edited\n")
+        second = build()
+        # Its own, and that of the packages above it.
         requirements = clone.folder / "requirements.txt"
         requirements.write_text(requirements.read_text() + "# edited\n")
-        second = build()
+        third = build()
 
-        assert len(second) == len(first)
-        assert sum(a != b for a, b in zip(first, second, strict=True)) == 1
+        assert [a == b for a, b in zip(first, second, strict=True)][-2:] == [True, False]
+        assert first[:-1] == second[:-1]
+        assert first[:-2] == third[:-2]
+        assert len(third) == len(first)
 
 
 def test_the_sdk_is_the_public_one():
