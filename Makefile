@@ -26,6 +26,7 @@ $(foreach each,$(SAID),$(eval $(call only_if_said,$(each))))
 EXAMPLES_THERE := $(wildcard examples)
 DBT_CLOUD_TESTS := packages/local-dbt-cloud/tests
 CLIENT_TESTS := $(DBT_CLOUD_TESTS)/clients
+SECURITY_TESTS := $(wildcard packages/*/tests/security)
 # Of the data that comes with the examples; they run with the packages'.
 LOADER_TESTS := examples/tests/loader
 YOURS := tests $(if $(EXAMPLES_THERE),examples/tests)
@@ -163,16 +164,30 @@ test: ## Run your tests: dags/ and examples/; TESTS=tests for some of them
 
 .PHONY: test-all
 test-all: dev ## Run every test: yours, and those of packages/
-	@.local/dev/bin/python -m pytest -n 2 --dist loadfile $(or $(TESTS),$(YOURS) packages --ignore $(CLIENT_TESTS))
+	@.local/dev/bin/python -m pytest -n 3 --dist loadfile $(or $(TESTS),$(YOURS) packages --ignore $(CLIENT_TESTS) \
+		$(addprefix --ignore ,$(SECURITY_TESTS)))
 
 .PHONY: test-clients
 test-clients: dev ## Run other people's clients of dbt Cloud, each in an environment of its own
 	@.local/dev/bin/python -m pytest $(CLIENT_TESTS)
 
+.PHONY: test-security
+test-security: dev ## Plant secrets and search for them, attack what runs, ask every role; then make audit
+	@.local/dev/bin/python -m pytest $(SECURITY_TESTS)
+	@$(LAUNCHER) audit
+
 .PHONY: test-docker
 test-docker: dev ## Run the tests that need a Docker engine: images, the stack, Celery, Astro
 	@RUN_DOCKER_TESTS=1 PYTEST_TIMEOUT=1200 .local/dev/bin/python -m pytest \
 		packages/local-airflow/tests/containers --durations=8
+
+.PHONY: audit
+audit: ## Ask PyPI for published weaknesses of what the locks install
+	@$(LAUNCHER) audit
+
+.PHONY: sbom
+sbom: ## Write what every environment and image holds (CycloneDX) into .local/sbom/
+	@$(LAUNCHER) sbom
 
 .PHONY: check
 check: dev ## Check format, lint and types

@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk.log import mask_secret
 from http_receiver import receiver
 
-from airflow_dbt_cloud.failing.notifications import addresses, notify_on_failure
+from airflow_dbt_cloud.failing.notifications import apprise_config, notify_on_failure
 from airflow_dbt_cloud.failing.run_failures import DbtFailedError
 from airflow_dbt_cloud.failure import DBT_NODE, FailedNode, Failure
 
@@ -40,7 +40,7 @@ def failed_task(error):
 def told(monkeypatch):
     """The messages that arrive where the connection `dbt_cloud_notifications` points."""
     with receiver() as (url, messages):
-        config = {"config": addresses(url.replace("http://", "json://"))}
+        config = {"config": apprise_config(url.replace("http://", "json://"))}
         connection = {"conn_type": "apprise", "extra": config}
         monkeypatch.setenv("AIRFLOW_CONN_DBT_CLOUD_NOTIFICATIONS", json.dumps(connection))
         yield messages
@@ -82,7 +82,7 @@ def test_fits_everywhere(told):
 
 def test_says_that_nobody_took_it(monkeypatch, capsys):
     """A service that cannot be reached does not fail anything, and the log says so."""
-    config = {"config": addresses("json://127.0.0.1:9/")}
+    config = {"config": apprise_config("json://127.0.0.1:9/")}
     connection = {"conn_type": "apprise", "extra": config}
     monkeypatch.setenv("AIRFLOW_CONN_DBT_CLOUD_NOTIFICATIONS", json.dumps(connection))
 
@@ -114,4 +114,4 @@ def test_nothing_configured_nothing_sent(monkeypatch):
 )
 def test_addresses(setting, paths):
     """The setting holds any number of addresses, which may have commas of their own."""
-    assert [each["path"] for each in addresses(setting)] == paths
+    assert [each["path"] for each in apprise_config(setting)] == paths

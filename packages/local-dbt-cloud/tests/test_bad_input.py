@@ -393,7 +393,7 @@ class TestHttp:
         "header",
         [
             b"Host: a.example",
-            b"X: " + b"a" * 100_000,
+            b"X: " + b"a" * 30_000,
             b"Cookie: " + b"a=b; " * 2000,
             b"Expect: 100-continue",
             b"Range: bytes=0-1",
@@ -406,6 +406,45 @@ class TestHttp:
     def test_odd_headers(self, raw, account, header):
         """They change nothing."""
         assert raw.send(f"GET {account}/ HTTP/1.1".encode(), header)[0] == 200
+
+    @pytest.mark.parametrize(
+        ("line", "header"),
+        [
+            (b"GET /api/v2/accounts/ HTTP/1.1", b"X: " + b"a" * 100_000),
+            (b"GET /api/v2/accounts/ HTTP/1.1", b"\r\n".join([b"X: " + b"a" * 100] * 1000)),
+            (b"GET /" + b"a" * 100_000 + b" HTTP/1.1", b"X: a"),
+        ],
+        ids=["a header", "headers", "a path"],
+    )
+    def test_a_head_that_is_too_large(self, raw, line, header):
+        """It is refused before anything reads it."""
+        assert raw.send(line, header) == (400, b"Invalid HTTP request received.")
+
+    def test_a_head_that_never_ends(self, raw):
+        """The server hangs up instead of keeping what comes."""
+        with (
+            socket.create_connection((raw.host, raw.port), timeout=60) as plain,
+            raw.context.wrap_socket(plain, server_hostname=raw.host) as tls,
+        ):
+            tls.sendall(b"GET / HTTP/1.1\r\nX: ")
+            with pytest.raises((ConnectionError, ssl.SSLError)):
+                self.send_for_ever(tls)
+
+    def send_for_ever(self, tls):
+        for _ in range(1000):
+            tls.sendall(b"a" * 10_000)
+            time.sleep(0.002)
+
+    def test_a_long_path_in_the_log(self, dbt_cloud, raw):
+        """Whoever asks, with or without a token, cannot fill the log."""
+        before = len(dbt_cloud.server.log)
+        raw.send(b"GET /" + b"a" * 20_000 + b" HTTP/1.1")
+        deadline = time.monotonic() + 60
+        while "GET /" + "a" * 400 not in dbt_cloud.server.log[before:]:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+        assert len(dbt_cloud.server.log) - before < 1000
 
     def test_a_body_that_never_ends(self, dbt_cloud, raw, job):
         """The server does not wait for a client that is gone, and makes no fuss about it."""

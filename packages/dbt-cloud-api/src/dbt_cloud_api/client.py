@@ -19,12 +19,15 @@ from urllib.parse import urlencode
 from urllib.request import HTTPErrorProcessor, HTTPSHandler, ProxyHandler, Request, build_opener
 
 from dbt_cloud_api.connection_settings import DbtCloudConnection
+from dbt_cloud_api.plain_text import printable, printable_json
 from dbt_cloud_api.user_error import UserError
 
 
 SECONDS_PER_REQUEST = 30
 REDIRECTED, BAD_REQUEST, NOT_FOUND = 300, 400, 404
 PAGE = 100
+LONGEST_MESSAGE = 2000
+BIGGEST_ANSWER = 100 * 1024 * 1024
 USER_AGENT = "dbt-cloud-api"
 # A proxy that a network needs knows nothing of servers on this machine.
 THIS_MACHINE = ("localhost", "127.0.0.1")
@@ -42,7 +45,8 @@ def own_words(body: Any) -> str:
     fields = body.get("data")
     if status.get("code") == BAD_REQUEST and isinstance(fields, dict):
         words += [f"{name}: {reason}" for name, reason in fields.items()]
-    return " ".join(dict.fromkeys(str(each) for each in words if each))
+    said = " ".join(dict.fromkeys(str(each) for each in words if each))
+    return printable(said[:LONGEST_MESSAGE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Answer:
     json: Any
 
     @classmethod
-    def read(cls, response: HTTPResponse, most_bytes: int | None = None) -> Self:
+    def read(cls, response: HTTPResponse, most_bytes: int) -> Self:
         text = response.read(most_bytes).decode(errors="replace")
         try:
             content = json.loads(text)
@@ -113,7 +117,7 @@ def send(
     proxy = ProxyHandler({} if host.partition(":")[0] in THIS_MACHINE else None)
     opener = build_opener(HTTPSHandler(context=trusted), proxy, _AsItIs())
     with opener.open(request, timeout=SECONDS_PER_REQUEST) as response:
-        return Answer.read(response)
+        return Answer.read(response, BIGGEST_ANSWER)
 
 
 class DbtCloudRefusedError(UserError):
@@ -142,7 +146,11 @@ class DbtCloudSilentError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class DbtCloudApi:
-    """Calls to the Administrative API of one account. All but `trigger` only read."""
+    """
+    Calls to the Administrative API of one account. All but `trigger` only read.
+
+    The texts of its answers are printable, whoever wrote them: commands show them in a terminal.
+    """
 
     host: str
     account_id: int
@@ -231,4 +239,4 @@ class DbtCloudApi:
             raise DbtCloudRefusedError(self.host, answer)
         if answer.json is None:
             raise DbtCloudSilentError(self.host, "an answer that is no JSON")
-        return answer.json
+        return printable_json(answer.json)

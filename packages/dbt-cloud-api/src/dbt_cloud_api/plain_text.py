@@ -1,18 +1,52 @@
 """
-Text of dbt and of dbt Cloud as a log, a message or a database takes it.
+Text of dbt and of dbt Cloud as its readers take it: a log, a terminal, a database, a chat.
 
-dbt colours its words, and a database driver may put bytes into them that are no text. A NUL or half
-a surrogate pair breaks the store it is written to, and with it the task that had the news.
+dbt colours its words, a database driver may put bytes into them that are no text, and whoever may
+name a job chooses what a terminal is told. A NUL or half a surrogate pair breaks the store it is
+written to, and with it the task that had the news.
 """
 
 import re
+from typing import Any
 
 
 # Colours and cursor movements (CSI), and the links and titles of a terminal (OSC).
 TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
-NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+# Also what turns the direction of writing round: a name would read as another one.
+NO_TEXT = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+LINE_BREAK = re.compile(r"\r\n?|[\x85\u2028\u2029]")
+BLANKS = re.compile(r"[\n\t]+")
+# How Slack, Discord and Teams call somebody: <!channel>, <@U123>, @everyone.
+CALL = re.compile(r"(?<=<)(?=[!@#])|(?<=@)(?=\w)")
 
 
 def printable(text: str) -> str:
     """Leave out what only a terminal understands, and mark what is no text at all."""
-    return NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", TERMINAL.sub("", text))
+    marked = NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", TERMINAL.sub("", text))
+    return LINE_BREAK.sub("\n", marked)
+
+
+def one_line(text: str) -> str:
+    """Give a name as it may stand in a line, or in a log, without beginning another one."""
+    return BLANKS.sub(" ", printable(text))
+
+
+def for_chat(text: str) -> str:
+    """Give a message that calls nobody, whatever dbt or a job's name says."""
+    return CALL.sub("\N{ZERO WIDTH SPACE}", printable(text))
+
+
+def printable_json(value: Any) -> Any:
+    """Give what JSON holds, every text in it printable, and a `name` on one line."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):
+        return [printable_json(each) for each in value]
+    if isinstance(value, dict):
+        return {
+            key: one_line(each) if key == "name" and isinstance(each, str) else printable_json(each)
+            for key, each in value.items()
+        }
+    return value

@@ -21,6 +21,8 @@ from local_airflow.setup.command import setup
 from local_airflow.snapshots import command as snapshots
 from local_airflow.stack.settings import EXAMPLES_FOLDER, load_settings
 from local_airflow.status.command import open_page, status, wait
+from local_airflow.supply_chain.audit import audit
+from local_airflow.supply_chain.sbom import sbom
 from local_airflow.update import upgrade_test
 
 
@@ -77,6 +79,8 @@ COMMANDS: dict[str, Command] = {
     "jobs-import": lambda chosen: jobs_as_code("import", chosen),
     "new-dag": write_dag,
     "bundle": lambda _: bundle(),
+    "sbom": lambda _: sbom(),
+    "audit": lambda _: audit(),
     "in-airflow": lambda chosen: commands.in_airflow(chosen.program),
     "install": lambda chosen: install.install(
         (*install.to_run(examples=EXAMPLES_FOLDER.is_dir()), *chosen.environments)

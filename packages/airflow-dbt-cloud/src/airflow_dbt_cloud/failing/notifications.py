@@ -7,14 +7,16 @@ Where it goes is the Airflow connection `dbt_cloud_notifications` of the provide
 no such connection nothing is sent. Airflow calls it once for a failure, after the last retry.
 """
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, BaseNotifier
 from airflow.sdk._shared.secrets_masker import redact
 from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.log import mask_secret
 
 from airflow_dbt_cloud.failing.run_failures import DbtCloudTaskError
+from dbt_cloud_api.notification_urls import addresses, secret_parts
+from dbt_cloud_api.plain_text import for_chat, one_line
 
 
 if TYPE_CHECKING:
@@ -28,14 +30,17 @@ WRITTEN_FROM_DOTENV = "Written from .env at every start: where failures are told
 LONGEST_BODY = 1900
 CUT = "\n  … the log has the rest"
 
-# The addresses may have commas of their own; another address begins with its scheme.
-BETWEEN_ADDRESSES = re.compile(r",(?=[A-Za-z0-9]+://)")
 
-
-def addresses(setting: str) -> list[dict[str, str]]:
+def apprise_config(setting: str) -> list[dict[str, str]]:
     """Turn DBT_CLOUD_NOTIFICATION_URLS into what the connection holds in its `config`."""
-    found = (each.strip() for each in BETWEEN_ADDRESSES.split(setting))
-    return [{"path": each} for each in found if each]
+    return [{"path": address} for address in addresses(setting)]
+
+
+def mask_addresses(config: list[dict[str, Any]]) -> None:
+    """Keep out of the task's log what Apprise says of an address that it cannot reach."""
+    for each in config:
+        for part in secret_parts(str(each.get("path", ""))):
+            mask_secret(part)
 
 
 class DbtCloudFailureNotifier(BaseNotifier):
@@ -52,13 +57,18 @@ class DbtCloudFailureNotifier(BaseNotifier):
             return
         # It takes longer to import than a DAG file to read, and is seldom needed.
         from airflow.providers.apprise.hooks.apprise import AppriseHook  # noqa: PLC0415
-        from apprise import Apprise, NotifyType  # noqa: PLC0415
+        from apprise import Apprise, NotifyFormat, NotifyType  # noqa: PLC0415
 
         title, body = message_of(context)
         # The hook's own `notify` does not say whether anybody took the message.
         services = Apprise()
+        mask_addresses(connection.extra_dejson.get("config", []))
         AppriseHook(self.conn_id).set_config_from_conn(connection, services)
-        if not services.notify(body, title, notify_type=NotifyType.FAILURE):
+        # As text, so that a mail in HTML shows what dbt said and does not become it.
+        sent = services.notify(
+            body, title, notify_type=NotifyType.FAILURE, body_format=NotifyFormat.TEXT
+        )
+        if not sent:
             self.log.error(
                 "Not everybody was told of this failure: a service that the connection %s names "
                 "refused the message, or could not be reached. The lines above say which.",
@@ -78,8 +88,12 @@ def message_of(context: "Context") -> tuple[str, str]:
         title, details, endings = f"{where} failed", [str(error)], []
     endings += [f"  dag_run: {ti.run_id}", f"  log: {getattr(ti, 'log_url', '')}"]
     # Before it is cut: half a token would not be known for one.
-    said, end = str(redact("\n".join(details))), str(redact("\n".join(endings)))
-    return str(redact(title)), f"{_cut(said, LONGEST_BODY - len(end) - 1)}\n{end}"
+    said, end = _for_chat("\n".join(details)), _for_chat("\n".join(endings))
+    return one_line(_for_chat(title)), f"{_cut(said, LONGEST_BODY - len(end) - 1)}\n{end}"
+
+
+def _for_chat(text: str) -> str:
+    return for_chat(str(redact(text)))
 
 
 def _cut(text: str, length: int) -> str:

@@ -18,7 +18,11 @@ from airflow.plugins_manager import AirflowPlugin
 from airflow.utils.session import create_session
 from sqlalchemy import delete
 
-from airflow_dbt_cloud.failing.notifications import NOTIFICATIONS, WRITTEN_FROM_DOTENV, addresses
+from airflow_dbt_cloud.failing.notifications import (
+    NOTIFICATIONS,
+    WRITTEN_FROM_DOTENV,
+    apprise_config,
+)
 from airflow_dbt_cloud.plugins.written_connection import write_connection
 from dbt_cloud_api.connection_settings import CONNECTION_ID, connection_from
 from dbt_cloud_api.user_error import UserError
@@ -56,7 +60,7 @@ class ConnectionListener:
         except UserError as error:
             log.error("The connection was not written", connection=CONNECTION_ID, reason=str(error))  # noqa: TRY400 # a traceback says nothing more
             return
-        told = addresses(os.environ.get("DBT_CLOUD_NOTIFICATION_URLS", ""))
+        told = apprise_config(os.environ.get("DBT_CLOUD_NOTIFICATION_URLS", ""))
         write_connection(CONNECTION_ID, fields)
         write_notifications(told)
         log.info("The connection was written", connection=CONNECTION_ID, host=fields["host"])

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from dbt_cloud_api.plain_text import one_line, printable
 from dbt_cloud_api.user_error import UserError
 
 
@@ -30,6 +31,12 @@ class Finding:
     cause: str = ""
     remedies: tuple[str, ...] = ()
     ask: str = ""
+
+    def __post_init__(self) -> None:
+        # What is found has names in it that somebody else chose.
+        object.__setattr__(self, "found", one_line(self.found))
+        object.__setattr__(self, "cause", printable(self.cause))
+        object.__setattr__(self, "remedies", tuple(map(printable, self.remedies)))
 
     @classmethod
     def parse(cls, check: Mapping[str, Any]) -> Self:

@@ -1,17 +1,16 @@
 """The clone: secrets that only you can read, no token in git, line endings that Linux takes."""
 
 import re
-import stat
 import subprocess
 import time
 from collections.abc import Iterator
 
 from local_airflow.base.folders import ROOT, StateFolders, shown
+from local_airflow.base.private_file import OTHERS
 from local_airflow.doctor.findings import Finding, error, ok, skipped, warning
 from local_airflow.stack.settings import StackSettings
 
 
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
 # Random ones only: a word such as dbtc_the-token-of-a-test has no digit or no capital letter.
 TOKEN = re.compile(
     rb"\bdbt[cu]_(?!local_)(?=[A-Za-z0-9_=-]*[0-9])(?=[a-z0-9_=-]*[A-Z])[A-Za-z0-9_=-]{32,}"

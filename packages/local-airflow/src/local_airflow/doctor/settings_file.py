@@ -7,10 +7,8 @@ from pathlib import Path
 from dbt_cloud_api.dotenv_file import broken_lines, read_dotenv, unknown_settings
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.folders import dotenv_path, shown
+from local_airflow.base.private_file import OTHERS
 from local_airflow.doctor.findings import Finding, error, from_user_error, ok, skipped, warning
-
-
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def examine() -> list[Finding]:

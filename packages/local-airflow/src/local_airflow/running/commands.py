@@ -1,9 +1,9 @@
 """What the commands do: up, down, status, logs, run, load, reset, install, lock."""
 
 import contextlib
-import shutil
 import socket
 import sys
+from pathlib import Path
 
 from dbt_cloud_api.client import DbtCloudApi
 from dbt_cloud_api.connection_settings import DbtCloudConnection
@@ -13,6 +13,7 @@ from local_airflow.base.folders import ROOT, dotenv_path
 from local_airflow.base.interruption import undisturbed
 from local_airflow.base.listeners import who_listens
 from local_airflow.base.only_start import only_start
+from local_airflow.base.private_file import create_private, make_private
 from local_airflow.base.progress_line import ProgressLine
 from local_airflow.base.questions import agrees_to_lose_data
 from local_airflow.base.terminal import fitted, painted
@@ -38,9 +39,7 @@ def up(executor: str = "", workers: int = 0) -> int:
 
 
 def _up(executor: str, workers: int) -> int:
-    if not dotenv_path().exists():
-        shutil.copyfile(ROOT / ".env.example", dotenv_path())
-        print("wrote .env from .env.example")
+    _have_dotenv(dotenv_path())
     settings = load_settings()
     for warning in unknown_settings(read_dotenv(dotenv_path())):
         head, _, rest = warning.partition(" ")
@@ -61,6 +60,14 @@ def _up(executor: str, workers: int) -> int:
         raise
     print_table(mode.settings, connection)
     return 0
+
+
+def _have_dotenv(file: Path) -> None:
+    if not file.exists():
+        create_private(file, (ROOT / ".env.example").read_bytes())
+        print("wrote .env from .env.example")
+    elif before := make_private(file):
+        print(f"only you can read .env now; it was {before}")
 
 
 def check_ports(settings: StackSettings, own: frozenset[int]) -> None:

@@ -13,6 +13,8 @@ from local_dbt_cloud.wire.request_journal import RequestJournal
 
 
 LOG = logging.getLogger("local_dbt_cloud.access")
+# What is logged of a path: nobody needs a token to ask for a long one.
+LONGEST_PATH = 500
 
 
 class AccessLog:
@@ -39,7 +41,7 @@ class AccessLog:
         finally:
             milliseconds = (time.perf_counter() - start) * 1000
             # The path as it was sent: percent signs instead of line breaks.
-            path = scope["raw_path"].decode("ascii", "backslashreplace")
+            path = scope["raw_path"][:LONGEST_PATH].decode("ascii", "backslashreplace")
             LOG.info("%s %s %s %.1f ms", scope["method"], path, status or "cut", milliseconds)
             if not path.startswith("/_local/"):
                 fault = scope.get("local_dbt_cloud.fault")

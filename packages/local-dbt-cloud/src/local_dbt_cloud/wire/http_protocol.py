@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, and one word more: end this connection without an answer."""
+"""HTTP as uvicorn speaks it; what comes before a body has a limit, and a connection can be cut."""
 
 import socket
 import struct
@@ -12,9 +12,38 @@ CUT = "local_dbt_cloud.cut"
 LINGER_NOT = struct.pack("ii", 1, 0)
 
 
+# Of the request line and the headers together; dbt Cloud's edge takes less.
+LARGEST_HEAD = 64 * 1024
+SECONDS_TO_READ_IT = 0.5
+
+
 class HttpProtocol(HttpToolsProtocol):
+    is_in_head = False
+    head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """A head that never ends would be kept in memory, piece by piece."""
+        had_begun = self.is_in_head
+        super().data_received(data)
+        if had_begun and self.is_in_head:
+            self.head_bytes += len(data)
+            if self.head_bytes > LARGEST_HEAD:
+                self.is_in_head = False
+                self.send_400_response("Invalid HTTP request received.")
+                # An encrypted connection that is closed goes on reading until the client ends it.
+                self.loop.call_later(SECONDS_TO_READ_IT, self.transport.abort)
+
+    def on_headers_complete(self) -> None:
+        self.is_in_head = False
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > LARGEST_HEAD:
+            # uvicorn answers 400 to what a callback raises, and hangs up.
+            raise ValueError(size)
+        super().on_headers_complete()
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.is_in_head, self.head_bytes = True, 0
         self.scope["extensions"] = {CUT: {"now": self.cut}}
 
     def cut(self) -> None:
