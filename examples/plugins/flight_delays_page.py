@@ -1,7 +1,7 @@
 """
 The Flight delays page in Airflow's menu: the chart and the metrics of every month that was trained.
 
-It asks for Airflow's login like every other page, and only reads.
+Whoever may read the DAG flight_delays may read it. It only reads.
 """
 
 import asyncio
@@ -9,27 +9,26 @@ import base64
 from pathlib import Path
 
 import psycopg
-from airflow.api_fastapi.core_api.security import get_user
+from airflow.api_fastapi.core_api.security import requires_access_dag
 from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk.exceptions import AirflowNotFoundException
 from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader
 
+from airflow_dbt_cloud.ui.page import page_templates, render
 from examples.include.flight_delays.published_models import PublishedModel, published
 from examples.include.flight_delays.tasks import connect
 
 
-templates = Environment(
-    loader=ChoiceLoader(
+templates = page_templates(
+    # The second has the frame that the page of dbt Cloud has too.
+    ChoiceLoader(
         [
             FileSystemLoader(Path(__file__).parent / "templates"),
-            # The frame that the page of dbt Cloud has too.
             PackageLoader("airflow_dbt_cloud.ui"),
         ]
-    ),
-    autoescape=True,
-    undefined=StrictUndefined,
+    )
 )
 # As a picture of its own, what is in an SVG can load and run nothing.
 templates.filters["as_picture"] = lambda svg: (
@@ -43,7 +42,7 @@ def _read() -> list[PublishedModel]:
         return published(warehouse)
 
 
-@app.get("/", dependencies=[Depends(get_user)])
+@app.get("/", dependencies=[Depends(requires_access_dag("GET", param_dag_id="flight_delays"))])
 async def show_page() -> HTMLResponse:
     """Show every month, the newest first; or why the warehouse cannot be read."""
     models, reason = [], ""
@@ -51,10 +50,8 @@ async def show_page() -> HTMLResponse:
         models = await asyncio.to_thread(_read)
     except (psycopg.Error, AirflowNotFoundException) as error:
         reason = str(error)
-    page = templates.get_template("flight_delays.html").render(models=models, reason=reason)
-    return HTMLResponse(
-        page, status_code=502 if reason else 200, headers={"Cache-Control": "no-store"}
-    )
+    status = 502 if reason else 200
+    return render(templates, "flight_delays.html", status, models=models, reason=reason)
 
 
 class FlightDelaysPagePlugin(AirflowPlugin):

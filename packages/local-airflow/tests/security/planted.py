@@ -15,7 +15,7 @@ import pytest
 import trustme
 from native_stack import Stack, wait_for
 from repository_copy import copy_with_environments
-from scripted_dbt_cloud import ScriptedDbtCloud
+from scripted_dbt_cloud import ACCOUNT, ScriptedDbtCloud, envelope
 
 from local_airflow.stack.airflow_api import AirflowApi
 
@@ -94,6 +94,11 @@ class Searched:
 def account() -> Iterator[ScriptedDbtCloud]:
     """A dbt Cloud that knows its job and refuses to run it."""
     with ScriptedDbtCloud(trustme.CA()).serve() as served:
+        served.answer("", 200, data={"id": ACCOUNT, "name": "Acme", "plan": "enterprise"})
+        for what in ("jobs", "runs"):
+            paging = {"filters": {"limit": 100}, "pagination": {"count": 0, "total_count": 0}}
+            nothing = envelope(200, data=[])[1] | {"extra": paging}
+            served.answers[f"/api/v2/accounts/{ACCOUNT}/{what}/"] = (200, nothing)
         yield served
 
 

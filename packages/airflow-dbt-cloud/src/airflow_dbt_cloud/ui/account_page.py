@@ -1,7 +1,8 @@
 """
 The dbt Cloud page in Airflow's menu: connection, jobs, newest runs, one run as a picture.
 
-It asks for Airflow's login like every other page, and only reads.
+Whoever may read dag_runs may read it; the connection is named to whoever may read connections. It
+only reads.
 """
 
 import asyncio
@@ -9,15 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from airflow.api_fastapi.core_api.security import get_user
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk.exceptions import AirflowException
 from fastapi import Depends, FastAPI, Query
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader
 
 from airflow_dbt_cloud.calls.api_errors import DbtCloudApiError
 from airflow_dbt_cloud.ui.account_overview import read_account, read_run
+from airflow_dbt_cloud.ui.page import may_read_connections, page_templates, render
 
 
 # The provider's hook has no time limit of its own; a page must.
@@ -25,11 +28,7 @@ SECONDS_FOR_A_PAGE = 15
 
 T = TypeVar("T")
 
-templates = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-)
+templates = page_templates(FileSystemLoader(Path(__file__).parent / "templates"))
 app = FastAPI(title="dbt Cloud", docs_url=None, redoc_url=None, openapi_url=None)
 
 
@@ -37,8 +36,10 @@ async def _within_time(read: Callable[..., T], *arguments: int) -> T:
     return await asyncio.wait_for(asyncio.to_thread(read, *arguments), timeout=SECONDS_FOR_A_PAGE)
 
 
-@app.get("/", dependencies=[Depends(get_user)])
-async def show_page(run_id: Annotated[int | None, Query(ge=1)] = None) -> HTMLResponse:
+@app.get("/", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))])
+async def show_page(
+    user: GetUserDep, run_id: Annotated[int | None, Query(ge=1)] = None
+) -> HTMLResponse:
     """Show the account; with a run, also its timeline, its graph and who owns what failed."""
     try:
         account = await _within_time(read_account)
@@ -46,17 +47,12 @@ async def show_page(run_id: Annotated[int | None, Query(ge=1)] = None) -> HTMLRe
         run = await _within_time(read_run, chosen) if chosen else None
     except (AirflowException, DbtCloudApiError, TimeoutError) as error:
         reason = str(error) or f"dbt Cloud did not answer within {SECONDS_FOR_A_PAGE} seconds."
-        return _page("dbt_cloud_unreachable.html", status_code=502, reason=reason)
-    return _page("dbt_cloud.html", account=account, run=run)
-
-
-def _page(template: str, status_code: int = 200, **values: object) -> HTMLResponse:
-    # The page shows an account's data: no shared cache may keep it.
-    return HTMLResponse(
-        templates.get_template(template).render(**values),
-        status_code=status_code,
-        headers={"Cache-Control": "no-store"},
-    )
+        return render(templates, "dbt_cloud_unreachable.html", 502, reason=reason)
+    except (LookupError, TypeError, ValueError) as odd:
+        reason = f"Who answered does not answer as dbt Cloud does: {odd!r}"
+        return render(templates, "dbt_cloud_unreachable.html", 502, reason=reason)
+    may_see = may_read_connections(user)
+    return render(templates, "dbt_cloud.html", account=account, run=run, with_connection=may_see)
 
 
 class DbtCloudPagePlugin(AirflowPlugin):
