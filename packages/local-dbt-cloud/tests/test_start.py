@@ -4,8 +4,13 @@ import socket
 import ssl
 import stat
 import subprocess
+from ipaddress import ip_address
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from server_process import (
     ACCOUNT,
     JOB,
@@ -14,6 +19,8 @@ from server_process import (
     declare,
     job,
 )
+
+from local_dbt_cloud import certificates
 
 
 def run_command(server, command, **process_env):
@@ -121,6 +128,19 @@ class TestHealth:
         assert done.stderr == ""
 
 
+def sign_for(name, key, ca, ca_key):
+    """What a thief of the authority's key would make."""
+    try:
+        served = x509.IPAddress(ip_address(name))
+    except ValueError:
+        served = x509.DNSName(name)
+    return (
+        certificates.begin("a thief's", certificates.CA_NAME, key)
+        .add_extension(x509.SubjectAlternativeName([served]), critical=False)
+        .sign(ca_key, SHA256())
+    )
+
+
 class TestCertificates:
     def test_made_once(self, prepared):
         """The second call keeps what the first made; keys are for the owner alone."""
@@ -132,7 +152,6 @@ class TestCertificates:
 
         assert (first.split(":")[0], second.split(":")[0]) == ("made", "kept")
         assert modes == {
-            "ca.key": 0o600,
             "server.key": 0o600,
             "ca.pem": 0o644,
             "server.pem": 0o644,
@@ -157,6 +176,39 @@ class TestCertificates:
         }
         assert "Local dbt Cloud CA" in names
         assert len(names) > 50
+
+    def test_nobody_can_sign_with_the_authority(self, prepared):
+        """Its key is never written; an earlier one goes, and the authority that it signed for."""
+        folder = prepared.folder / "tls"
+        run_command(prepared, "certificates")
+        before = (folder / "ca.pem").read_text()
+        (folder / "ca.key").write_text("a key")
+
+        assert run_command(prepared, "certificates").stdout.startswith("made: ")
+        assert not (folder / "ca.key").exists()
+        assert (folder / "ca.pem").read_text() != before
+
+    @pytest.mark.parametrize(
+        ("name", "accepted"),
+        [
+            *((name, True) for name in ("localhost", "127.0.0.1", "::1", "local-dbt-cloud")),
+            ("host.docker.internal", True),
+            *((name, False) for name in ("cloud.getdbt.com", "ab123.us1.dbt.com", "127.0.0.2")),
+        ],
+    )
+    def test_authority_speaks_for_these_names_only(self, tmp_path, name, accepted):
+        """A certificate for another name is refused, whoever has signed it with that key."""
+        authority, certificate = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+        ca = certificates.sign_ca(authority)
+        signed = sign_for(name, certificate, ca, authority)
+        files = {"ca.pem": ca, "leaf.pem": signed}
+        for file, content in files.items():
+            (tmp_path / file).write_bytes(content.public_bytes(Encoding.PEM))
+        command = ["openssl", "verify", "-CAfile", "ca.pem", "leaf.pem"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+        assert (done.returncode == 0) is accepted, done.stderr
+        assert accepted or "permitted subtree violation" in done.stderr
 
     @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "local-dbt-cloud"])
     def test_strict_clients_accept_the_names(self, prepared, name):

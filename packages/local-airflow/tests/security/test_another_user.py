@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 from security.planted import PLANTED
 
@@ -87,6 +88,18 @@ def logged_in(kind: str, answer: str) -> bool:
 def test_everything_listens_on_this_machine_only(searched):
     """No port of the stack can be reached from the network."""
     assert {each.laddr.ip for each in listeners(searched.stack)} <= {"127.0.0.1", "::1"}
+
+
+@pytest.mark.parametrize("database", ["airflow", "postgres", "template1"])
+def test_warehouse_role_is_kept_in_its_database(searched, database):
+    """A dbt project has its password: with it, Airflow's connections cannot be read."""
+    password = (searched.stack.state / "secrets/warehouse_password").read_text().strip()
+    port = searched.stack.ports["POSTGRES_PORT"]
+    who = {"host": "127.0.0.1", "port": port, "user": "warehouse", "password": password}
+
+    assert psycopg.connect(**who, dbname="warehouse").close() is None
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(**who, dbname=database)
 
 
 def test_no_command_line_has_a_secret(searched):

@@ -1,6 +1,9 @@
 """
 A local certificate authority, a server certificate, and a bundle that trusts both worlds.
 
+The authority signs one certificate, for the names below, and its key is never written: nobody can
+sign another one with it. It says itself that it speaks for no other name.
+
 The bundle is certifi's roots plus our authority: a client that gets it as REQUESTS_CA_BUNDLE and
 SSL_CERT_FILE reaches this server and the real dbt Cloud alike.
 """
@@ -9,7 +12,7 @@ import os
 import ssl
 import time
 from datetime import timedelta
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +22,14 @@ from local_dbt_cloud.wire.timestamps import now
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.x509 import Certificate, CertificateBuilder, KeyUsage
+    from cryptography.x509 import Certificate, CertificateBuilder, GeneralName, KeyUsage
 
 CA_NAME = "Local dbt Cloud CA"
 HOST_NAMES = ("localhost", "local-dbt-cloud", "host.docker.internal")
 ADDRESSES = ("127.0.0.1", "::1")
-FILES = ("ca.pem", "ca.key", "server.pem", "server.key", "bundle.pem")
+FILES = ("ca.pem", "server.pem", "server.key", "bundle.pem")
+# Of authorities of earlier releases, which could sign any name.
+FORMER_KEY = "ca.key"
 LIFETIME = timedelta(days=820)  # more is refused by Apple's TLS
 RENEW_AFTER_SECONDS = 700 * 86400
 
@@ -51,7 +56,7 @@ def ensure_certificates(folder: Path) -> bool:
 
 def is_good(folder: Path) -> bool:
     paths = [folder / name for name in FILES]
-    if not all(path.is_file() for path in paths):
+    if not all(path.is_file() for path in paths) or (folder / FORMER_KEY).exists():
         return False
     if time.time() - (folder / "server.pem").stat().st_mtime > RENEW_AFTER_SECONDS:
         return False
@@ -86,11 +91,11 @@ def make_certificates(folder: Path) -> None:
     ca = sign_ca(ca_key)
     server = sign_server(server_key, ca_key)
     ca_pem = ca.public_bytes(Encoding.PEM)
-    write(folder / "ca.key", pem(ca_key))
     write(folder / "server.key", pem(server_key))
     write(folder / "ca.pem", ca_pem, mode=0o644)
     write(folder / "server.pem", server.public_bytes(Encoding.PEM) + ca_pem, mode=0o644)
     write(folder / "bundle.pem", Path(certifi.where()).read_bytes() + b"\n" + ca_pem, mode=0o644)
+    (folder / FORMER_KEY).unlink(missing_ok=True)
 
 
 def begin(subject: str, issuer: str, key: "EllipticCurvePrivateKey") -> "CertificateBuilder":
@@ -119,6 +124,7 @@ def sign_ca(key: "EllipticCurvePrivateKey") -> "Certificate":
         begin(CA_NAME, CA_NAME, key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(key_usage(sign_certificates=True), critical=True)
+        .add_extension(x509.NameConstraints(names(), None), critical=True)
         .sign(key, SHA256())
     )
 
@@ -128,11 +134,11 @@ def sign_server(key: "EllipticCurvePrivateKey", ca_key: "EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
     from cryptography.x509.oid import ExtendedKeyUsageOID  # noqa: PLC0415
 
-    names: list[x509.GeneralName] = [x509.DNSName(name) for name in HOST_NAMES]
-    names += [x509.IPAddress(ip_address(address)) for address in ADDRESSES]
+    addresses = [x509.IPAddress(ip_address(address)) for address in ADDRESSES]
+    served = [*map(x509.DNSName, HOST_NAMES), *addresses]
     return (
         begin("Local dbt Cloud", CA_NAME, key)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.SubjectAlternativeName(served), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(key_usage(sign_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -142,6 +148,14 @@ def sign_server(key: "EllipticCurvePrivateKey", ca_key: "EllipticCurvePrivateKey
         )
         .sign(ca_key, SHA256())
     )
+
+
+def names() -> "list[GeneralName]":
+    """Give what the authority may speak for: the names, and each address as a network of one."""
+    from cryptography import x509  # noqa: PLC0415 - as in make_certificates
+
+    networks = [x509.IPAddress(ip_network(address)) for address in ADDRESSES]
+    return [*map(x509.DNSName, HOST_NAMES), *networks]
 
 
 def key_usage(*, sign_certificates: bool) -> "KeyUsage":

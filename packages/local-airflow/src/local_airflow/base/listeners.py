@@ -26,13 +26,21 @@ def _open_files(process: Path) -> Iterator[str]:
             yield str(file.readlink())
 
 
+def listener_uid(port: int) -> int | None:
+    """Give the user whose process listens on a port; None when nobody does."""
+    return next((int(fields[7]) for fields in _listening(port)), None)
+
+
 def _listening_inodes(port: int) -> set[str]:
-    found = set()
+    return {fields[9] for fields in _listening(port)}
+
+
+def _listening(port: int) -> Iterator[list[str]]:
+    """Give the lines of Linux's tables of sockets that are about who listens on a port."""
     for table in ("tcp", "tcp6"):
         with suppress(OSError):
             for line in Path("/proc/net", table).read_text(encoding="ascii").splitlines()[1:]:
                 fields = line.split()
-                local_port, state, inode = fields[1].rpartition(":")[2], fields[3], fields[9]
+                local_port, state = fields[1].rpartition(":")[2], fields[3]
                 if state == LISTENING and int(local_port, 16) == port:
-                    found.add(inode)
-    return found
+                    yield fields

@@ -11,8 +11,11 @@ import sys
 import tarfile
 import tempfile
 from contextlib import closing
-from pathlib import Path
+from io import BytesIO
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
+
+from dbt_cloud_api.user_error import UserError
 
 
 SQLITE = b"SQLite format 3\0"
@@ -47,11 +50,33 @@ def _add_database(archive: tarfile.TarFile, file: Path, name: str) -> None:
 
 
 def read_archive(folder: Path, stream: BinaryIO) -> None:
+    """
+    Replace what is in the folder. Raises `UserError` for an archive that is none of ours.
+
+    Only regular files with plain names are written: a link in it, or a name that leads out, could
+    overwrite any file of yours, and `tarfile`'s own filter has let some through.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for old in folder.iterdir():
-        shutil.rmtree(old) if old.is_dir() else old.unlink()
+        shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
     with tarfile.open(fileobj=stream, mode="r|") as archive:
-        archive.extractall(folder, filter="data")
+        for member in archive:
+            target = folder / _plain(member)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            content = archive.extractfile(member)
+            with target.open("wb") as file:
+                shutil.copyfileobj(content or BytesIO(), file)
+
+
+def _plain(member: tarfile.TarInfo) -> PurePosixPath:
+    path = PurePosixPath(member.name)
+    if member.isfile() and not path.is_absolute() and ".." not in path.parts:
+        return path
+    raise UserError(
+        "this archive is no snapshot of this project",
+        f"It holds {member.name!r}, which is no regular file with a plain name.",
+        ("Restore another snapshot:   make restore NAME=…",),
+    )
 
 
 def main() -> int:

@@ -37,7 +37,6 @@ KEPT_LINES = "2000"
 
 class ContainerMode:
     name = "docker"
-    listen_on = "0.0.0.0"  # noqa: S104 # inside a container, whose port is published on 127.0.0.1
 
     def __init__(
         self, settings: StackSettings, files: Sequence[str], process_env: Mapping[str, str]
@@ -228,14 +227,8 @@ class ContainerMode:
     def restart(self, part: str) -> None:
         self.compose.ask("restart", part)
 
-    def run_airflow(self, command: Sequence[str], *, ports: Sequence[int] = ()) -> int:
-        if not ports:
-            inside = ["scheduler", "with-secrets", *command]
-            return self.compose.show("exec", *terminal(), *inside)
-        # A running container cannot publish another port: a new one beside it can.
-        published = [part for port in ports for part in ("--publish", f"127.0.0.1:{port}:{port}")]
-        alone = ["--rm", "--no-deps", "--entrypoint", "with-secrets"]
-        return self.compose.show("run", *terminal(), *alone, *published, "scheduler", *command)
+    def run_airflow(self, command: Sequence[str]) -> int:
+        return self.compose.show("exec", *terminal(), "scheduler", "with-secrets", *command)
 
     def run_ingestion(self, arguments: Sequence[str]) -> int:
         command = ["/opt/ingestion/bin/python", "-m", "examples.loader", *arguments]

@@ -34,7 +34,6 @@ TOLD_TO_END = {0, -signal.SIGTERM}
 
 class NativeMode:
     name = "native"
-    listen_on = "127.0.0.1"
 
     def __init__(self, settings: StackSettings) -> None:
         self.settings = settings
@@ -158,7 +157,7 @@ class NativeMode:
                 )
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
-    def run_airflow(self, command: Sequence[str], *, ports: Sequence[int] = ()) -> int:  # noqa: ARG002 # every port is this machine's own
+    def run_airflow(self, command: Sequence[str]) -> int:
         environment = airflow_environment(self.settings)
         del environment[MARK]
         programs = python("airflow").parent

@@ -137,7 +137,11 @@ def own_server(settings: StackSettings) -> Server:
 
 
 def create_databases(server: Server, passwords: Mapping[str, str]) -> None:
-    """Create a role and a database of the same name for each password, where they are missing."""
+    """
+    Create a role and a database of the same name for each password, where they are missing.
+
+    A role gets into its own database only: PostgreSQL lets everybody into every one.
+    """
     for name, password in passwords.items():
         # The passwords are our own, letters, digits, - and _ only: nothing to escape.
         _psql(
@@ -148,6 +152,8 @@ def create_databases(server: Server, passwords: Mapping[str, str]) -> None:
             f"SELECT 'CREATE DATABASE {name} OWNER {name}' WHERE NOT EXISTS "
             f"(SELECT FROM pg_database WHERE datname = '{name}')\\gexec\n",
         )
+    everywhere = ", ".join((*passwords, "postgres", "template1"))
+    _psql(server, f"REVOKE CONNECT, TEMPORARY ON DATABASE {everywhere} FROM PUBLIC;\n")
 
 
 def _psql(server: Server, statements: str) -> None:

@@ -1,9 +1,11 @@
 """What the commands of the daily loop do: shell, restart, dag-test, psql."""
 
+import os
 import re
 import sys
 
 from dbt_cloud_api.user_error import UserError
+from local_airflow.base.listeners import listener_uid
 from local_airflow.base.progress_line import ProgressLine
 from local_airflow.running.dag_run import unknown_dag
 from local_airflow.running.mode_choice import current
@@ -46,6 +48,8 @@ def dag_test(dag_id: str, debug: str) -> int:
     """Run a DAG in one process, task after task, and show its log; with a debugger on request."""
     mode = _running()
     port = _debug_port(debug)
+    if port:
+        _check_debugger(mode, port)
     settings = mode.settings
     api = AirflowApi(settings.airflow_url, "admin", settings.admin_password)
     try:
@@ -59,12 +63,37 @@ def dag_test(dag_id: str, debug: str) -> int:
     with_connection = ["bash", "-c", WITH_CONNECTION, "bash"]
     if not port:
         return mode.run_airflow([*with_connection, *test])
-    print(
-        f"waiting for a debugger at 127.0.0.1:{port}; VS Code: Run and Debug, DAG in …", flush=True
-    )
-    listen = ["--listen", f"{mode.listen_on}:{port}", "--wait-for-client"]
-    debugger = ["python", "-Xfrozen_modules=off", "-m", "debugpy", *listen, "-m"]
-    return mode.run_airflow([*with_connection, *debugger, *test], ports=[port])
+    to_you = ["--connect", f"127.0.0.1:{port}"]
+    debugger = ["python", "-Xfrozen_modules=off", "-m", "debugpy", *to_you, "-m"]
+    return mode.run_airflow([*with_connection, *debugger, *test])
+
+
+def _check_debugger(mode: Mode, port: int) -> None:
+    """
+    Refuse where somebody else could be the debugger.
+
+    Whoever speaks to debugpy runs code as you, and nothing asks for a password. So the DAG's
+    process listens nowhere: it connects to the port at which your own debugger waits.
+    """
+    if mode.name != "native":
+        raise UserError(
+            "a debugger needs MODE=native",
+            "In a container it would listen at a port, where every user of this machine gets in.",
+            ("In .env:   MODE=native   then:   make up",),
+        )
+    uid = listener_uid(port)
+    if uid is None:
+        raise UserError(
+            f"no debugger waits at 127.0.0.1:{port}",
+            "The DAG connects to your debugger, which must be there before.",
+            ("In VS Code: Run and Debug, DAG", f"then:   make dag-test DEBUG={port}"),
+        )
+    if uid not in {os.geteuid(), 0}:
+        raise UserError(
+            f"who waits at 127.0.0.1:{port} is another user of this machine",
+            "As a debugger it would run code as you.",
+            ("Let your debugger wait at another port:   make dag-test DEBUG=5679",),
+        )
 
 
 def _debug_port(debug: str) -> int:
@@ -76,7 +105,7 @@ def _debug_port(debug: str) -> int:
         return int(debug)
     raise UserError(
         f"DEBUG={debug} is not a port",
-        "DEBUG=1 waits for a debugger at port 5678, a number from 1000 on at that port.",
+        "DEBUG=1 connects to a debugger at port 5678, a number from 1000 on to one at that port.",
         ("make dag-test DAG=dbt_cloud_job DEBUG=1",),
     )
 

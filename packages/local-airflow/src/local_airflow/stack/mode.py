@@ -28,8 +28,6 @@ class Mode(Protocol):
     """
 
     name: str
-    listen_on: str
-    """The address at which a program of this mode is reached from this machine."""
 
     @property
     def settings(self) -> StackSettings: ...
@@ -75,7 +73,7 @@ class Mode(Protocol):
     def restart(self, part: str) -> None:
         """End one part, so that it starts again."""
 
-    def run_airflow(self, command: Sequence[str], *, ports: Sequence[int] = ()) -> int:
+    def run_airflow(self, command: Sequence[str]) -> int:
         """Run a program with everything that Airflow's components have; give its exit code."""
 
     def run_ingestion(self, arguments: Sequence[str]) -> int:

@@ -1,14 +1,14 @@
 """Git: the repository that holds a project's folder, and copies of those behind a URL."""
 
 import hashlib
-import io
 import os
 import subprocess
-import tarfile
 import threading
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+
+from local_dbt_cloud.dbt.project_files import extract_files
 
 
 SECONDS_FOR_GIT = 60
@@ -42,17 +42,15 @@ def extract(folder: Path, revision: str, into: Path, subfolder: str | None = Non
     """
     Write a folder as it was at a branch or commit; answer the commit's id.
 
+    Raises `GitError`, and `OutsideError` for a link that leads out of the folder.
+
     In a mirror, which has no folders, `subfolder` names the one that is meant; "" is all.
     """
     commit = f"{revision}^{{commit}}"
     sha = git(folder, "rev-parse", "--verify", "--end-of-options", commit).decode().strip()
     what = [sha, "."] if subfolder is None else [f"{sha}:{subfolder}"]
     archive = git(folder, "archive", "--format=tar", *what)
-    try:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-            files.extractall(into, filter="data")
-    except tarfile.TarError as error:  # for example a link that leads out of the project
-        raise GitError(str(error)) from None
+    extract_files(archive, into)
     return sha
 
 

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 import yaml
 
 from dbt_cloud_api.run_results import RunResults
+from local_dbt_cloud.dbt.project_files import copy_folder
 
 
 LEFT_BEHIND = shutil.ignore_patterns("target", "logs", "dbt_packages", ".git", ".user.yml")
@@ -67,7 +68,7 @@ class RunFolder:
         return self.step(index) / "dbt.log"
 
     def copy_project(self, source: Path) -> None:
-        shutil.copytree(source, self.project, ignore=LEFT_BEHIND, dirs_exist_ok=True)
+        copy_folder(source, self.project, LEFT_BEHIND)
 
     def write_profile(self, target_name: str, output: Mapping[str, Any]) -> None:
         self.profiles.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,7 +94,8 @@ class RunFolder:
 
     def keep_artifacts(self, index: int, since: float) -> bool:
         """Keep what the step wrote since then; answer whether it wrote anything."""
-        written = [p for p in self.target.rglob("*") if p.is_file() and p.stat().st_mtime >= since]
+        files = (p for p in self.target.rglob("*") if p.is_file() and not p.is_symlink())
+        written = [p for p in files if p.stat().st_mtime >= since]
         for path in written:
             kept = self.artifacts(index) / path.relative_to(self.target)
             kept.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from local_dbt_cloud.dbt.profile_source import (
     connection_name,
     read_profile_source,
 )
+from local_dbt_cloud.dbt.project_files import OutsideError
 from local_dbt_cloud.runs.ci_runs import schema_of_pull_request
 from local_dbt_cloud.runs.run_folder import RunFolder
 from local_dbt_cloud.settings import ServerSettings
@@ -50,7 +51,7 @@ class RunPreparation:
         revision = trigger["git_sha"] or trigger["git_branch"] or self.environment.branch
         try:
             head = self._clone(revision, log)
-        except (OSError, GitError) as error:
+        except (OSError, GitError, OutsideError) as error:
             raise PreparationError(str(error)) from error
         if not (self.folder.project / "dbt_project.yml").is_file():
             raise PreparationError(f"there is no dbt_project.yml in {self.project.git_url}")
