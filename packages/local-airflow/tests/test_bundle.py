@@ -17,7 +17,8 @@ import pytest
 from native_stack import Stack, wait_for
 from repository_copy import ROOT
 
-from local_airflow.bundle.masking import MASK, Masker
+from local_airflow.bundle.lookalikes import MASK
+from local_airflow.bundle.masking import Masker
 from local_airflow.stack.airflow_api import AirflowApi
 
 
@@ -223,6 +224,42 @@ class TestMasking:
             ("1https://user:pw@host/", f"1https://{MASK}"),
             ("token='cut off in the mid", f"token='{MASK}'"),
             ("it was aB3dE5fG7hI9jK1lM3nO5 then", f"it was {MASK} then"),
+            ("it was wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", f"it was {MASK}"),
+            ("it was QWxhZGRpbjpvcGVuIHNlc2FtZTEy", f"it was {MASK}"),
+            (json.dumps(json.dumps({"token": 'a"b c'})), rf'"{{\"token\": \"{MASK}\"}}"'),
+            (r'"{\\\"token\\\": \\\"abc\\\"}"', rf'"{{\\\"token\\\": \\\"{MASK}\\\"}}"'),
+            ("%22token%22%3A+%22abc%22", f"%22token%22%3A+%22{MASK}%22"),
+            ("&quot;token&quot;: &quot;abc&quot;", f"&quot;token&quot;: &quot;{MASK}&quot;"),
+            ("<token>abc</token>", f"<token>{MASK}</token>"),
+            ("headers['x-token'] = 'abc'", f"headers['x-token'] = '{MASK}'"),
+            ("password=ab,cd&ef, user=me", f"password={MASK}, user=me"),
+            ("password=ab,user=me", f"password={MASK},user=me"),
+            ("password:\n  abc", f"password:\n  {MASK}"),
+            (
+                "key:\n  private_key: |\n    abc\n    def\nuser: me",
+                f"key:\n  private_key: {MASK}user: me",
+            ),
+            ("run --token abc --fast", f"run --token {MASK} --fast"),
+            ("curl -u me:abc https://example.com", f"curl -u me:{MASK} https://example.com"),
+            ("ALTER USER me PASSWORD 'abc'", f"ALTER USER me PASSWORD '{MASK}'"),
+            (
+                "AccountName=me;AccountKey=abc==;Suffix=x",
+                f"AccountName=me;AccountKey={MASK};Suffix=x",
+            ),
+            ('Authorization: Digest user="me", response="abc"', f"Authorization: {MASK}"),
+            ("Cookie: a=b; session=abc", f"Cookie: {MASK}"),
+            ("https://hooks.slack.com/services/T0/B0/abc", f"https://hooks.slack.com/{MASK}"),
+            ("https://discord.com/api/webhooks/1/abc", f"https://discord.com/api/webhooks/{MASK}"),
+            ("https://api.telegram.org/bot1:abc/getMe", f"https://api.telegram.org/{MASK}/getMe"),
+            ("https://abc:x-oauth-basic@github.com/", f"https://{MASK}:{MASK}@github.com/"),
+            ("https%3A%2F%2Fme%3Aabc%40example.com", MASK),
+            (r"https:\/\/me:abc@example.com", rf"https:\/\/me:{MASK}@example.com"),
+            ("GET /path?code=abc&page=2", f"GET /path?code={MASK}&page=2"),
+            ("http://localhost/?__extra__=%7B%22a1b2c3%22", f"http://localhost/?__extra__={MASK}"),
+            ("it was sk_live_0123456789abcdef", f"it was {MASK}"),
+            (r"a line\ndbtc_abcdefghijkl", rf"a line\ndbtc_{MASK}"),
+            ("dbtc_abcdefgh\n    1jklmn at the end", f"dbtc_{MASK} at the end"),
+            ("MIIEvQIBADAN\n-----END PRIVATE KEY-----\nafter", f"{MASK}\nafter"),
         ],
     )
     def test_what_looks_like_a_secret(self, text, masked):
@@ -233,6 +270,11 @@ class TestMasking:
         "text",
         [
             "https://localhost:8443/deploy/1/projects/2/jobs/3",
+            "https://ab123.us1.dbt.com/deploy/1/projects/2/jobs/3",
+            "/src/c5b137c798c4bdc2c9e15bb4fc19072f61701dcc/README",
+            "DbtCloudGetJobRunArtifactOperator",
+            "credentials_id: 70403103900042",
+            "DBT_CLOUD_API_TOKEN=\n# a comment",
             "commit c5b137c798c4bdc2c9e15bb4fc19072f61701dcc",
             "pyjwt==2.10.1",
             "/opt/project/.local/airflow/lib/python3.11/site-packages/Airflow3/providers/dbt/hooks.py",
@@ -261,6 +303,13 @@ class TestMasking:
             "?a=" * 100_000,
             "+a" * 150_000,
             "c2VjcmV0" * 40_000,
+            "token" * 60_000,
+            "jwt." * 75_000,
+            "https://x/" + ";" * 300_000,
+            "https://x/" + "?;" * 150_000,
+            "token=," * 40_000,
+            "token=\\" * 40_000,
+            "Aa1" * 300_000 + "/" * 100_000,
         ],
         ids=lambda word: word[:6],
     )
@@ -273,11 +322,15 @@ class TestMasking:
     def test_known_secret_in_every_form(self):
         """A known secret is found in addresses, JSON, code, base64 at any offset, over lines."""
         secret = 'Ab1/c+d&"e%f g'
+        in_json = json.dumps(secret)[1:-1]
         masker = Masker.of([secret])
         forms = [secret, quote(secret, safe=""), json.dumps(secret), repr(secret)]
         forms += [base64.b64encode(b"x" * n + secret.encode()).decode() for n in range(4)]
         forms += [base64.urlsafe_b64encode(b"x" * n + secret.encode()).decode() for n in range(4)]
-        forms += [f"{secret[:5]}\n        {secret[5:]}"]
+        forms += [f"{secret[:5]}\n        {secret[5:]}", f"{secret[:5]}\r\n{secret[5:]}"]
+        forms += [f"{in_json[:5]}\\n  {in_json[5:]}", secret.replace(" ", "\n")]
+        forms += [json.dumps(in_json), secret.encode().hex(), quote(quote(secret, safe=""))]
+        forms += [quote(secret, safe="").replace("%2F", "%2f").replace("%2B", "%2b")]
 
         assert [form for form in forms if not masker.leaks(f"before {form} after")] == []
         left = [masker.mask(f"before {form} after") for form in forms]
@@ -297,6 +350,22 @@ class TestWithoutAStack:
 
         assert "a password, a key" in texts["README.txt"]
         assert texts["logs/scheduler.log"] == f"a password, {MASK}"
+
+    def test_addresses_of_notifications(self, tmp_path, opened):
+        """What opens an address is masked wherever it stands, also of one that is switched off."""
+        stack = Stack(tmp_path)
+        stack.write("DBT_CLOUD_NOTIFICATION_URLS=json://chat.example.com/room-12?+X-Key=opensesame")
+        with stack.env_file.open("a") as file:
+            file.write("# DBT_CLOUD_NOTIFICATION_URLS=slack://WordOne/WordTwo\n")
+        (stack.state / "logs").mkdir(parents=True)
+        (stack.state / "logs/scheduler.log").write_text(
+            "POST chat.example.com /room-12 X-Key is opensesame\nasked WordOne\nit helps"
+        )
+        texts = "".join(opened(stack).values())
+
+        for part in ("chat.example", "room-12", "opensesame", "WordOne", "WordTwo"):
+            assert part not in texts
+        assert "it helps" in texts
 
     def test_password_that_is_a_word(self, tmp_path, opened):
         """A password that stands in the bundle's own words keeps nobody from making one."""

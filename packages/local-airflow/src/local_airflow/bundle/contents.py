@@ -15,7 +15,7 @@ from dbt_cloud_api.dbt_commands import steps_with_results
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.folders import LOCAL, ROOT, dotenv_path, state_folders
 from local_airflow.bundle.known_secrets import read_raw_settings
-from local_airflow.bundle.masking import MASK, is_secret_name
+from local_airflow.bundle.lookalikes import MASK, is_secret_name
 from local_airflow.doctor import report
 from local_airflow.doctor.examination import examine
 from local_airflow.doctor.pins import installed_versions

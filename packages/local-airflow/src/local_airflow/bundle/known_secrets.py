@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from dbt_cloud_api.notification_urls import SETTING, addresses, secret_parts
 from local_airflow.base.folders import ROOT, dotenv_path, state_folders
-from local_airflow.bundle.masking import is_secret_name
+from local_airflow.bundle.lookalikes import is_secret_name
 from local_airflow.stack.generated_secrets import Secrets
 
 
@@ -51,5 +51,7 @@ def _of(settings: Mapping[str, str]) -> Iterator[str]:
             # An address with one word before the @ has a token there.
             secret = password or user
             yield from (secret, unquote(secret))
-    for address in addresses(settings.get(SETTING, "")):
-        yield from secret_parts(address)
+        # Also in a comment: an address that is switched off is still somebody's.
+        if SETTING in name:
+            for address in addresses(value):
+                yield from secret_parts(address)

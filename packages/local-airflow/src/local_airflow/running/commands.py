@@ -64,7 +64,7 @@ def _up(executor: str, workers: int) -> int:
 
 def _have_dotenv(file: Path) -> None:
     if not file.exists():
-        create_private(file, (ROOT / ".env.example").read_bytes())
+        create_private(file.resolve(), (ROOT / ".env.example").read_bytes())
         print("wrote .env from .env.example")
     elif before := make_private(file):
         print(f"only you can read .env now; it was {before}")

@@ -9,12 +9,10 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from local_dbt_cloud.wire.errors import NotFoundError, as_response
-from local_dbt_cloud.wire.request_journal import RequestJournal
+from local_dbt_cloud.wire.request_journal import RequestJournal, noted_path
 
 
 LOG = logging.getLogger("local_dbt_cloud.access")
-# What is logged of a path: nobody needs a token to ask for a long one.
-LONGEST_PATH = 500
 
 
 class AccessLog:
@@ -40,8 +38,7 @@ class AccessLog:
             await self.app(scope, receive, note_status)
         finally:
             milliseconds = (time.perf_counter() - start) * 1000
-            # The path as it was sent: percent signs instead of line breaks.
-            path = scope["raw_path"][:LONGEST_PATH].decode("ascii", "backslashreplace")
+            path = noted_path(scope)
             LOG.info("%s %s %s %.1f ms", scope["method"], path, status or "cut", milliseconds)
             if not path.startswith("/_local/"):
                 fault = scope.get("local_dbt_cloud.fault")

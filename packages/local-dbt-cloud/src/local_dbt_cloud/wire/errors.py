@@ -10,6 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match
 
+from local_dbt_cloud.wire.request_journal import noted_path
+
 
 LOG = logging.getLogger("local_dbt_cloud")
 
@@ -135,5 +137,5 @@ def allowed_methods(request: Request) -> set[str]:
 
 
 async def answer_surprise(request: Request, error: Exception) -> Response:
-    LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    LOG.error("%s %s failed", request.method, noted_path(request.scope), exc_info=error)
     return as_response(ApiError())

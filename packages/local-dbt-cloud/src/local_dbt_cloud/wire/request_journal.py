@@ -5,8 +5,17 @@ from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from starlette.types import Scope
+
 
 KEPT = 1000
+# What is noted of a path: nobody needs a token to ask for a long one.
+LONGEST_PATH = 500
+
+
+def noted_path(scope: Scope) -> str:
+    """Give the path as it was sent: percent signs instead of line breaks."""
+    return bytes(scope["raw_path"][:LONGEST_PATH]).decode("ascii", "backslashreplace")
 
 
 @dataclass(frozen=True, slots=True)
