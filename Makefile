@@ -82,7 +82,7 @@ load-flights: ## Load a month of flights into the warehouse, for the examples; M
 	@$(LAUNCHER) load-flights "$(MONTH)"
 
 .PHONY: open
-open: ## Open Airflow in the browser; WHAT=dbt-cloud for the job's page
+open: ## Open Airflow in the browser; WHAT=dbt-cloud for the job's page, or WHAT=<its address> for another
 	@$(LAUNCHER) open $(WHAT)
 
 .PHONY: wait-ready

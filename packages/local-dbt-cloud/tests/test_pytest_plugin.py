@@ -6,11 +6,13 @@ import os
 import re
 import resource
 import signal
+import ssl
 import subprocess
 import sys
 import textwrap
 import time
 
+import httpx
 import pytest
 import requests
 from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudHook
@@ -52,6 +54,18 @@ class TestWhatATestGets:
         assert [(run.id, run.status, run.cause) for run in dbt_cloud.runs] == [
             (run_id, "success", "me")
         ]
+
+    def test_page_of_a_run(self, dbt_cloud):
+        """A browser is let in to the page of a run by a link to it."""
+        hook = DbtCloudHook("dbt_cloud_default")
+        hook.trigger_job_run(dbt_cloud.connection.job_id, cause="look at me")
+        trusted = ssl.create_default_context(cafile=str(dbt_cloud.connection.ca_bundle))
+        link = dbt_cloud.link_to(dbt_cloud.runs[0])
+        with httpx.Client(verify=trusted, follow_redirects=True) as browser:
+            page = browser.get(link)
+
+        assert page.status_code == 200
+        assert "look at me" in page.text
 
     def test_no_proxy_is_asked(self, monkeypatch, dbt_cloud):
         """Behind a proxy, which knows nothing of this machine's servers, it is reached as well."""

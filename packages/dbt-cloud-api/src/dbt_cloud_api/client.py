@@ -163,7 +163,7 @@ class DbtCloudApi:
 
     def accounts(self) -> list[dict[str, Any]]:
         """List the accounts that the token is for."""
-        accounts: list[dict[str, Any]] = self._send("v2/accounts/")["data"]
+        accounts: list[dict[str, Any]] = self._send("/api/v2/accounts/")["data"]
         return accounts
 
     def account(self) -> dict[str, Any]:
@@ -210,9 +210,13 @@ class DbtCloudApi:
 
     def trigger(self, job_id: int, cause: str) -> dict[str, Any]:
         """Start a run of a job. Sent once: a second try could start a second run."""
-        path = f"v2/accounts/{self.account_id}/jobs/{job_id}/run/"
+        path = f"/api/v2/accounts/{self.account_id}/jobs/{job_id}/run/"
         run: dict[str, Any] = self._send(path, body={"cause": cause})["data"]
         return run
+
+    def link_to(self, page: str) -> str:
+        """Ask the local dbt Cloud for a link that opens one of its pages; dbt Cloud needs none."""
+        return str(self._send("/_local/links/", body={"page": page})["url"])
 
     def _list(self, version: str, path: str, query: Query = None) -> list[dict[str, Any]]:
         """Read all pages, whatever page size the server prefers."""
@@ -226,10 +230,10 @@ class DbtCloudApi:
                 return found
 
     def _read(self, version: str, path: str, query: Query = None) -> Any:
-        return self._send(f"{version}/accounts/{self.account_id}/{path}", query)
+        return self._send(f"/api/{version}/accounts/{self.account_id}/{path}", query)
 
     def _send(self, path: str, query: Query = None, body: Query = None) -> Any:
-        address = f"/api/{path}" + (f"?{urlencode(query)}" if query else "")
+        address = path + (f"?{urlencode(query)}" if query else "")
         method = "GET" if body is None else "POST"
         try:
             answer = send(self.host, address, self.token, self.trusted, method=method, body=body)

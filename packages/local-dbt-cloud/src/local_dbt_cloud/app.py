@@ -14,9 +14,10 @@ from local_dbt_cloud.account.account import Account
 from local_dbt_cloud.account.jobs_file_resources import list_declared
 from local_dbt_cloud.declared.jobs_file import JobsFile
 from local_dbt_cloud.pages import deploy_pages
+from local_dbt_cloud.pages.page_login import PageLogin
 from local_dbt_cloud.routes import not_implemented
 from local_dbt_cloud.routes.dependencies import Services
-from local_dbt_cloud.routes.local import simulation
+from local_dbt_cloud.routes.local import links, simulation
 from local_dbt_cloud.routes.v2 import (
     accounts,
     artifacts,
@@ -54,6 +55,7 @@ from local_dbt_cloud.webhooks.webhook_delivery import WebhookDelivery
 from local_dbt_cloud.webhooks.webhook_events import RunEvents
 from local_dbt_cloud.wire.edge import AccessLog, Edge, HeadAsGet
 from local_dbt_cloud.wire.errors import install_error_handlers
+from local_dbt_cloud.wire.page_keys import PageKeys
 from local_dbt_cloud.wire.token_auth import ApiToken, TokenAuth
 
 
@@ -80,6 +82,7 @@ ROUTERS = (
     webhooks.router,
     not_implemented.router,
     simulation.router,
+    links.router,
     deploy_pages.router,
 )
 
@@ -104,6 +107,7 @@ def create_app(settings: ServerSettings, declared: JobsFile) -> FastAPI:
     # The last one added is the first to see a request.
     controls = services.controls
     app.add_middleware(HeadAsGet)
+    app.add_middleware(PageLogin, settings=settings, keys=services.page_keys, token=controls.token)
     app.add_middleware(TokenAuth, token=controls.token)
     app.add_middleware(FaultInjection, faults=controls.faults)
     host_names = {*LOCAL_HOST_NAMES, urlsplit(settings.url).hostname or "localhost"}
@@ -140,6 +144,7 @@ def create_services(settings: ServerSettings, declared: JobsFile) -> Services:
         new_runs,
         scheduler,
         controls,
+        PageKeys(settings.token),
         redeclare,
     )
 

@@ -45,6 +45,8 @@ class ServerSettings:
     webhook_failures: int = 1000
     warm_dbt: bool = True
     simulated: bool = False
+    # Where people log in, for those who come to a page without a link to it.
+    airflow_url: str = ""
 
     @classmethod
     def read(cls, process_env: Mapping[str, str] = os.environ) -> Self:
@@ -71,6 +73,7 @@ class ServerSettings:
             warehouse=NO_WAREHOUSE if simulated else read_warehouse(process_env),
             warm_dbt=not simulated and read_switch(process_env, "LOCAL_DBT_CLOUD_WARM_DBT"),
             simulated=simulated,
+            airflow_url=process_env.get("LOCAL_DBT_CLOUD_AIRFLOW_URL", "").rstrip("/"),
         )
 
 

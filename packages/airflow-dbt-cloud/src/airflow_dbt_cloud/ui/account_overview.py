@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudHook
 
 from airflow_dbt_cloud.calls.api_errors import DbtCloudApiError
 from airflow_dbt_cloud.calls.artifacts import fetch_run_results
 from airflow_dbt_cloud.calls.hook import PatientDbtCloudHook
+from airflow_dbt_cloud.ui.page import web_address
 from dbt_cloud_api.connection_settings import CONNECTION_ID
 from dbt_cloud_api.run_picture import Bar, Graph, graph, timeline
 from dbt_cloud_api.run_results import RunResults
@@ -27,6 +29,15 @@ class AccountOverview:
     account: dict[str, Any]
     jobs: list[dict[str, Any]]
     runs: list[dict[str, Any]]
+
+    def page_of(self, run: dict[str, Any]) -> str:
+        """Where the run is shown; the local dbt Cloud's pages are opened from here."""
+        href = str(run["href"])
+        return (
+            f"open?page={quote(urlsplit(href).path, safe='')}"
+            if self.is_local
+            else web_address(href)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,14 @@ def read_run(run_id: int) -> RunOverview:
     results = RunResults.parse(fetch_run_results(run_id, hook))
     manifest = _manifest(hook, run_id) if results.nodes else {}
     return RunOverview(run, timeline(results, manifest), graph(results, manifest))
+
+
+def link_to(page: str) -> str:
+    """Give the address of a page, and for the local dbt Cloud's one that opens."""
+    hook = _hook()
+    if hook.connection.extra_dejson.get("is_local"):
+        return hook.link_to(page)
+    return f"https://{hook.connection.host}{page}"
 
 
 def _hook() -> PatientDbtCloudHook:

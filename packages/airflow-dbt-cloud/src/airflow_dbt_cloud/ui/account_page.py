@@ -7,24 +7,28 @@ only reads.
 
 import asyncio
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, TypeVar
+from urllib.parse import urlencode
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk.exceptions import AirflowException
-from fastapi import Depends, FastAPI, Query
-from fastapi.responses import HTMLResponse
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import FileSystemLoader
 
 from airflow_dbt_cloud.calls.api_errors import DbtCloudApiError
-from airflow_dbt_cloud.ui.account_overview import read_account, read_run
-from airflow_dbt_cloud.ui.page import may_read_connections, page_templates, render
+from airflow_dbt_cloud.ui.account_overview import link_to, read_account, read_run
+from airflow_dbt_cloud.ui.page import may_read_connections, page_templates, render, requires
 
 
 # The provider's hook has no time limit of its own; a page must.
 SECONDS_FOR_A_PAGE = 15
+OPEN = "/open"
 
 T = TypeVar("T")
 
@@ -32,11 +36,11 @@ templates = page_templates(FileSystemLoader(Path(__file__).parent / "templates")
 app = FastAPI(title="dbt Cloud", docs_url=None, redoc_url=None, openapi_url=None)
 
 
-async def _within_time(read: Callable[..., T], *arguments: int) -> T:
+async def _within_time(read: Callable[..., T], *arguments: object) -> T:
     return await asyncio.wait_for(asyncio.to_thread(read, *arguments), timeout=SECONDS_FOR_A_PAGE)
 
 
-@app.get("/", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))])
+@app.get("/", dependencies=[Depends(requires(DagAccessEntity.RUN))])
 async def show_page(
     user: GetUserDep, run_id: Annotated[int | None, Query(ge=1)] = None
 ) -> HTMLResponse:
@@ -53,6 +57,26 @@ async def show_page(
         return render(templates, "dbt_cloud_unreachable.html", 502, reason=reason)
     may_see = may_read_connections(user)
     return render(templates, "dbt_cloud.html", account=account, run=run, with_connection=may_see)
+
+
+@app.get(OPEN, dependencies=[Depends(requires(DagAccessEntity.TASK_LOGS))])
+async def open_page(page: Annotated[str, Query(pattern="^/deploy/")]) -> Response:
+    """Lead to a page of dbt Cloud; the local one has logs and artifacts, and asks for a key."""
+    try:
+        link = await _within_time(link_to, page)
+    except (AirflowException, DbtCloudApiError, TimeoutError) as error:
+        return render(templates, "dbt_cloud_unreachable.html", 502, reason=str(error))
+    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return RedirectResponse(link, 303, headers)
+
+
+@app.exception_handler(HTTPException)
+async def ask_for_login(request: Request, error: HTTPException) -> Response:
+    """Whoever comes from dbt Cloud without a login gets Airflow's, and then goes on."""
+    if error.status_code == HTTPStatus.UNAUTHORIZED and request.url.path.endswith(OPEN):
+        here = urlencode({"next": f"{request.url.path}?{request.url.query}"})
+        return RedirectResponse(f"/api/v2/auth/login?{here}", 303)
+    return await http_exception_handler(request, error)
 
 
 class DbtCloudPagePlugin(AirflowPlugin):

@@ -6,10 +6,15 @@ dbt. A script among it would act with the reader's login, so only this package's
 """
 
 import secrets
+from collections.abc import Callable
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import HTTPException
 from fastapi.responses import HTMLResponse
 from jinja2 import BaseLoader, Environment, StrictUndefined
 
@@ -47,6 +52,22 @@ def render(
             "X-Content-Type-Options": "nosniff",
         },
     )
+
+
+def requires(entity: DagAccessEntity) -> Callable[[GetUserDep], None]:
+    """
+    Ask for the right to read that of every DAG.
+
+    `requires_access_dag` would ask for the DAG that a visitor names in the address instead, and a
+    page that shows all of them would be shown to whoever may read one.
+    """
+
+    def inner(user: GetUserDep) -> None:
+        manager = get_auth_manager()
+        if not manager.is_authorized_dag(method="GET", access_entity=entity, user=user):
+            raise HTTPException(HTTPStatus.FORBIDDEN, "Forbidden")
+
+    return inner
 
 
 def may_read_connections(user: BaseUser) -> bool:

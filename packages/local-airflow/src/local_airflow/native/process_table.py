@@ -81,6 +81,7 @@ def local_dbt_cloud_environment(settings: StackSettings) -> dict[str, str]:
         **settings.warehouse_environment(),
         "LOCAL_DBT_CLOUD_PORT": str(settings.local_dbt_cloud_port),
         "LOCAL_DBT_CLOUD_URL": settings.local_dbt_cloud_url,
+        "LOCAL_DBT_CLOUD_AIRFLOW_URL": settings.airflow_url,
         "LOCAL_DBT_CLOUD_STATE": str(settings.folders.dbt_cloud),
         "LOCAL_DBT_CLOUD_TLS": str(settings.folders.tls),
         "LOCAL_DBT_CLOUD_TOKEN": settings.secrets.local_dbt_cloud_token,

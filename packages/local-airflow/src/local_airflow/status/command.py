@@ -3,15 +3,20 @@
 import time
 import webbrowser
 from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from urllib.parse import urlsplit
 
+from dbt_cloud_api.client import DbtCloudApi
 from dbt_cloud_api.user_error import UserError
+from local_airflow.base.private_file import create_private
 from local_airflow.base.progress_line import ProgressLine
 from local_airflow.base.terminal import check_format, has_tables, is_looked_at
 from local_airflow.running.mode_choice import current
-from local_airflow.stack.dbt_cloud_connection import read_connection
+from local_airflow.stack.dbt_cloud_connection import dbt_cloud_api, read_connection
 from local_airflow.stack.mode import Mode
 from local_airflow.stack.readiness import facts
-from local_airflow.stack.settings import load_settings
+from local_airflow.stack.settings import StackSettings, load_settings
 from local_airflow.status import views
 from local_airflow.status.facts import Status, gather
 
@@ -53,27 +58,47 @@ def _show(found: Status) -> None:
 def open_page(what: str) -> int:
     """Open a page in the browser; where there is none, its address is what one needs."""
     mode = current(load_settings())
-    pages = {
-        "airflow": lambda: mode.settings.airflow_url,
-        "dbt-cloud": lambda: _job_page(mode),
-    }
-    if what not in pages:
+    local_page = f"{mode.settings.local_dbt_cloud_url}/deploy/"
+    if what not in {"airflow", "dbt-cloud"} and not what.startswith(local_page):
         raise UserError(
             f"there is no page {what}",
-            "It is one of: airflow (also without WHAT), dbt-cloud.",
-            ("make open", "make open WHAT=dbt-cloud"),
+            "It is one of: airflow (also without WHAT), dbt-cloud, an address of the local dbt "
+            "Cloud.",
+            ("make open", "make open WHAT=dbt-cloud", f"make open WHAT={local_page}…"),
         )
     if not mode.is_running():
         raise UserError("nothing is running", "So there is no page to open.", ("make up",))
-    address = pages[what]()
-    opened = webbrowser.open(address)
-    print(address if opened else f"this machine has no browser; open elsewhere:   {address}")
+    known = {"airflow": lambda: mode.settings.airflow_url, "dbt-cloud": lambda: _job_page(mode)}
+    address = known[what]() if what in known else what
+    if not address.startswith(local_page):
+        opened, link = webbrowser.open(address), address
+    else:
+        link = _dbt_cloud(mode.settings).link_to(urlsplit(address).path)
+        opened = webbrowser.open(_private_page(mode.settings.folders.root, link))
+    print(address if opened else f"this machine has no browser; open elsewhere:   {link}")
     return 0
+
+
+def _private_page(folder: Path, link: str) -> str:
+    """
+    Write a page that leads on to the link, and give its address.
+
+    The link lets in whoever has it, and every user of a machine can read command lines.
+    """
+    page = folder / "open.html"
+    page.unlink(missing_ok=True)
+    leads_on = f'<!doctype html><meta http-equiv="refresh" content="0; url={escape(link)}">'
+    create_private(page, leads_on.encode())
+    return page.as_uri()
 
 
 def _job_page(mode: Mode) -> str:
     found = gather(mode).dbt_cloud
     return found.job_url or f"https://{read_connection(mode.settings).host}"
+
+
+def _dbt_cloud(settings: StackSettings) -> DbtCloudApi:
+    return dbt_cloud_api(read_connection(settings), settings)
 
 
 def wait(seconds: int) -> int:

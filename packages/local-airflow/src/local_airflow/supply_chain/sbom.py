@@ -59,15 +59,19 @@ def _write_image(image: str) -> Path:
     file = FOLDER / f"image-{image.replace('/', '-').replace(':', '-')}.cdx.json"
     inside = ["docker", "run", "--rm", "--network=none", "--user=0", "--entrypoint=sh", image]
     listed = _run([*inside, "-c", LIST_IMAGE], f"reading the image {image}")
-    bill = {
+    file.write_text(json.dumps(bill_of(image, listed), indent=1) + "\n", encoding="utf-8")
+    return file
+
+
+def bill_of(image: str, listed: str) -> dict[str, Any]:
+    """Give the bill of an image, from what `LIST_IMAGE` has printed in it."""
+    return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
         "metadata": {"component": {"type": "container", "name": image, "bom-ref": image}},
         "components": list(_components(listed)),
     }
-    file.write_text(json.dumps(bill, indent=1) + "\n", encoding="utf-8")
-    return file
 
 
 def _components(listed: str) -> Iterator[dict[str, Any]]:

@@ -1,14 +1,15 @@
 """
 /deploy/: pages for people. The "Monitor Job Run" link of Airflow's UI lands here.
 
-Read-only and without a token, hence only on this machine; `edge.py` refuses foreign host names.
+They only read: nothing but GET is answered. `page_login.py` decides who may see them.
 """
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import Response
 
+from local_dbt_cloud.pages.artifact_pages import artifact
+from local_dbt_cloud.pages.page_frame import render
 from local_dbt_cloud.routes.dependencies import (
     BothSlashForms,
     JobDep,
@@ -17,50 +18,23 @@ from local_dbt_cloud.routes.dependencies import (
     Services,
     ServicesDep,
 )
-from local_dbt_cloud.routes.v2.artifacts import content_type, run_folder
+from local_dbt_cloud.routes.v2.artifacts import run_folder
 from local_dbt_cloud.store.store import Run
 from local_dbt_cloud.wire.evidence import graded
 from local_dbt_cloud.wire.timestamps import humanized, seconds_between
 
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
 PROJECT = "/deploy/{account_id}/projects/{project_id}"
 RUNS_SHOWN = 50
 SHOWN = frozenset({"trigger", "job", "environment", "run_steps"})
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
 
 router = BothSlashForms(include_in_schema=False)
-
-
-@cache
-def templates() -> "Environment":
-    # Imported at the first page: the API must not wait for it at every start.
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
-
-    return Environment(
-        loader=PackageLoader("local_dbt_cloud.pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def render(name: str, **values: Any) -> HTMLResponse:
-    return HTMLResponse(templates().get_template(name).render(values), headers=HEADERS)
 
 
 @router.get("/", openapi_extra=graded("C", "Airflow's provider, hooks/dbt.py, test_connection"))
 def read_root() -> Response:
     """Airflow's "Test connection" asks for nothing else; 2xx is all that it looks at."""
-    return HTMLResponse("<!doctype html><title>local dbt Cloud</title>local dbt Cloud\n")
+    return render("way_in.html", heading="The local dbt Cloud", what="dbt-cloud", airflow="")
 
 
 @router.get(f"{PROJECT}/jobs/{{job_id}}/")
@@ -94,12 +68,7 @@ def show_run(project: ProjectDep, run: RunDep, services: ServicesDep) -> Respons
 
 @router.get(f"{PROJECT}/runs/{{run_id}}/artifacts/{{path:path}}")
 def show_artifact(run: RunDep, path: str, services: ServicesDep) -> Response:
-    """The file itself; `index.html` is dbt's documentation, which reads its neighbours."""
-    found = run_folder(services.settings, run.id).find_artifact(path, None)
-    if found is None:
-        return HTMLResponse("This run has no such artifact.\n", 404, headers=HEADERS)
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-    return FileResponse(found, media_type=content_type(found), headers=headers)
+    return artifact(run_folder(services.settings, run.id), path)
 
 
 def shown_run(services: Services, run: Run) -> dict[str, Any]:

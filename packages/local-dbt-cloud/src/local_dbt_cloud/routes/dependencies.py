@@ -18,6 +18,7 @@ from local_dbt_cloud.store.store import ACTIVE_STATE, Job, Run, Store
 from local_dbt_cloud.views.run_views import RunViews
 from local_dbt_cloud.webhooks.webhook_delivery import WebhookDelivery
 from local_dbt_cloud.wire.errors import NotFoundError, OtherAccountError
+from local_dbt_cloud.wire.page_keys import PageKeys
 
 
 ACCOUNT_V2 = "/api/v2/accounts/{account_id}"
@@ -42,6 +43,7 @@ class Services:
     new_runs: NewRuns
     scheduler: Scheduler
     controls: Controls
+    page_keys: PageKeys
     redeclare: Callable[[], None]
 
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from dbt_cloud_api.connection_settings import DbtCloudConnection
 from dbt_cloud_api.run_status import RunStatus
@@ -85,6 +86,11 @@ class DbtCloud:
         """Oldest first."""
         found = self.server.ask("GET", "/_local/requests/")["requests"]
         return [Request(each["method"], each["path"], each["status"]) for each in found]
+
+    def link_to(self, run: Run) -> str:
+        """The run's page; opened within minutes, it lets a browser in."""
+        page = urlsplit(run.details["href"]).path
+        return str(self.server.ask("POST", "/_local/links/", {"page": page})["url"])
 
     # What becomes of runs
 
