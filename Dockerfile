@@ -14,15 +14,17 @@
 FROM astrocrpublic.azurecr.io/runtime:3.3-2 AS astro-runtime
 
 
-# uv builds the packages and the environments, and stays behind.
+# uv builds the packages by itself, and the environments, and stays behind.
 FROM python:3.13-slim-trixie AS uv
-RUN --mount=type=cache,target=/root/.cache python -m venv /uv && /uv/bin/pip install --quiet uv==0.13.9
+RUN --mount=type=bind,source=requirements/installer.lock,target=/installer.lock \
+    --mount=type=cache,target=/root/.cache \
+    python -m venv /uv && /uv/bin/pip install --quiet --require-hashes --requirement /installer.lock
 ENV UV_LINK_MODE=copy UV_CACHE_DIR=/root/.cache/uv
 
 FROM uv AS wheels
 COPY packages /packages
 RUN for name in dbt-cloud-api airflow-dbt-cloud local-dbt-cloud local-airflow; do \
-        /uv/bin/uv build --quiet --wheel --out-dir /wheels "/packages/$name" || exit 1; \
+        /uv/bin/uv build --quiet --offline --wheel --out-dir /wheels "/packages/$name" || exit 1; \
     done
 
 

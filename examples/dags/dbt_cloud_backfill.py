@@ -18,12 +18,9 @@ from airflow.sdk import Param, dag, task
 
 from airflow_dbt_cloud import DbtCloudJobOperator
 from examples.include.flights_jobs import BUILD_FLIGHTS, BUILD_ONE_MONTH, FLIGHTS
+from examples.include.form_fields import MONTH, SELECTION
 from examples.include.months import commands_by_month
 from examples.include.task_defaults import TASK_DEFAULTS
-
-
-MONTH = {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}
-SELECTOR = {"type": "string", "pattern": r"^[\w+*@.:/ -]+$", "minLength": 1}
 
 
 @dag(
@@ -32,7 +29,7 @@ SELECTOR = {"type": "string", "pattern": r"^[\w+*@.:/ -]+$", "minLength": 1}
     params={
         "first": Param("2013-01", title="First month", **MONTH),
         "last": Param("2013-03", title="Last month", **MONTH),
-        "models": Param("+monthly_flights", title="Models", **SELECTOR),
+        "models": Param("+monthly_flights", title="Models", **SELECTION),
     },
     default_args=TASK_DEFAULTS,
     tags=["dbt cloud", "gallery"],

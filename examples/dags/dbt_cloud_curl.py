@@ -9,7 +9,8 @@ cancels its run. A retry or Clear starts a new run, whatever became of the last 
 **When it is red**
 
 - `run_job`: exit code 1, the run failed, and the last lines say what dbt Cloud says of it; 2, dbt
-  Cloud did not start it; any other is cURL's (6, 7: no connection; 22: refused; 60: certificate).
+  Cloud did not start it; any other is cURL's (6, 7: no connection; 22: refused; 47: sent
+  elsewhere; 60: certificate).
 - `report_results`: dbt Cloud did not hand over the artifacts. Clear it.
 """
 

@@ -16,6 +16,7 @@ from airflow.sdk import Param, dag
 
 from airflow_dbt_cloud import DbtCloudJobOperator
 from examples.include.flights_jobs import BUILD_FLIGHTS, FLIGHTS
+from examples.include.form_fields import SELECTION
 from examples.include.task_defaults import TASK_DEFAULTS
 
 
@@ -26,9 +27,7 @@ from examples.include.task_defaults import TASK_DEFAULTS
             "daily_delays_by_carrier",
             title="Models",
             description="A dbt selector: names, +parents, tag:…, path:…",
-            type="string",
-            pattern=r"^[\w+*@.:/ -]+$",
-            maxLength=500,
+            **SELECTION,
         ),
         "full_refresh": Param(False, title="Rebuild all rows", type="boolean"),
         "threads": Param(4, title="Threads", type="integer", minimum=1, maximum=16),

@@ -14,10 +14,12 @@ run_id=
 
 # The token goes to cURL through a pipe: on its command line, everybody on this machine could read
 # it in the list of processes. `printf` is built into the shell, so it has no command line.
-# An answer of 400 or more is an error, and its body says why.
+# An answer of 400 or more is an error, and its body says why; so is a redirect, which is not
+# followed, whatever ~/.curlrc says: the token would go there too.
 call() {
     printf 'header = "Authorization: Token %s"\n' "$DBT_CLOUD_TOKEN" |
         curl --config - --silent --show-error --fail-with-body --max-time 30 \
+            --location --max-redirs 0 \
             ${REQUESTS_CA_BUNDLE:+--cacert "$REQUESTS_CA_BUNDLE"} \
             --header 'Content-Type: application/json' "$@"
 }
@@ -29,12 +31,14 @@ read_from() { call --retry 5 --retry-delay 2 --get "$@"; }
 field() { python3 -c 'import json, sys; print(json.load(sys.stdin)["data"][sys.argv[1]])' "$1"; }
 
 job_id() {
-    read_from "$api/jobs/" --data-urlencode "name__icontains=$JOB_NAME" | python3 -c '
+    local found
+    found=$(read_from "$api/jobs/" --data-urlencode "name__icontains=$JOB_NAME") || return
+    python3 -c '
 import json, sys
 ids = [job["id"] for job in json.load(sys.stdin)["data"] if job["name"] == sys.argv[1]]
 if len(ids) != 1:
     sys.exit(f"error: {len(ids)} jobs are called {sys.argv[1]}; one was expected")
-print(ids[0])' "$JOB_NAME"
+print(ids[0])' "$JOB_NAME" <<<"$found"
 }
 
 cancel() {

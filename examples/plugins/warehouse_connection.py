@@ -12,6 +12,7 @@ from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_dbt_cloud.plugins.written_connection import write_connection
+from dbt_cloud_api.secret_settings import with_secret_settings
 from dbt_cloud_api.user_error import UserError
 from examples.include.warehouse import WAREHOUSE, warehouse_fields
 
@@ -28,7 +29,7 @@ class WarehouseListener:
         if type(component).__name__ != "Job":
             return
         try:
-            fields = warehouse_fields(os.environ)
+            fields = warehouse_fields(with_secret_settings(os.environ))
         except UserError as error:
             log.error("The connection was not written", connection=WAREHOUSE, reason=str(error))  # noqa: TRY400 # a traceback says nothing more
             return

@@ -12,6 +12,8 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 BUILD_FLIGHTS, BUILD_ONE_MONTH = "Build flights", "Build one month"
 CHECK_FRESHNESS = "Check source freshness"
+# Other programs, options of dbt, and nothing at all.
+NO_SELECTION = ["x; rm -rf /", "--target-path /tmp", "x --full-refresh", "x  -t ci", "-", "'x'", ""]
 
 
 def steps_of(run):
@@ -104,6 +106,14 @@ class TestBackfill:
         assert ended.tasks["commands"] == "failed"
         assert dbt_cloud.runs == []
 
+    @pytest.mark.parametrize("models", NO_SELECTION)
+    def test_the_form_refuses(self, run_dag, dbt_cloud, models):
+        """What is no selection starts nothing."""
+        with pytest.raises(ParamValidationError):
+            run_dag("dbt_cloud_backfill", models=models)
+
+        assert dbt_cloud.runs == []
+
     def test_months_are_handed_over_two_at_a_time(self, load_dag):
         """However long the range is, at most two of its months wait in dbt Cloud."""
         task = load_dag("dbt_cloud_backfill").get_task("build_month")
@@ -138,9 +148,11 @@ class TestRefresh:
         (node,) = ended.xcoms["refresh", "dbt_cloud_failure"]["failed"]
         assert node["name"] == "stg_flights"
 
-    @pytest.mark.parametrize("wrong", [{"models": "x; rm -rf /"}, {"threads": 0}])
+    @pytest.mark.parametrize(
+        "wrong", [{"models": each} for each in NO_SELECTION] + [{"threads": 0}]
+    )
     def test_the_form_refuses(self, run_dag, dbt_cloud, wrong):
-        """What is no selector, or no number of threads, starts nothing."""
+        """What is no selection, or no number of threads, starts nothing."""
         with pytest.raises(ParamValidationError):
             run_dag("dbt_cloud_refresh", **wrong)
 

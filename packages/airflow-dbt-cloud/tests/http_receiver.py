@@ -9,15 +9,17 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def receiver() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Its address, and the messages so far."""
+def receiver(elsewhere: str = "") -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Its address, and the messages so far. It sends its callers on to `elsewhere`, if given."""
     messages: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             length = int(self.headers["Content-Length"])
             messages.append(json.loads(self.rfile.read(length)))
-            self.send_response(200)
+            self.send_response(307 if elsewhere else 200)
+            if elsewhere:
+                self.send_header("Location", elsewhere)
             self.end_headers()
 
         def log_message(self, *_arguments: Any) -> None:

@@ -1,4 +1,4 @@
-"""A TLS server that gives the answers a test writes down, and a proxy in front of it."""
+"""A server that gives the answers a test writes down, and a proxy in front of it."""
 
 import json
 import socket
@@ -57,14 +57,23 @@ def healthy() -> dict[str, tuple[int, Any]]:
 
 @dataclass
 class ScriptedDbtCloud:
-    """`answers` maps a path to a status with JSON (or text); `requests` is what came in."""
+    """
+    `answers` maps a path to a status with JSON (or text); `requests` is what came in.
+
+    A path with a method before it (`POST /api/…`) is for that method only.
+    """
 
     certificates: trustme.CA
     answers: dict[str, tuple[int, Any]] = field(default_factory=healthy)
     headers: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     certificate: trustme.LeafCert | None = None
+    scheme: str = "https"
     port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://localhost:{self.port}"
 
     @property
     def job_url(self) -> str:
@@ -83,10 +92,7 @@ class ScriptedDbtCloud:
 
     @contextmanager
     def serve(self) -> Iterator["ScriptedDbtCloud"]:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        (self.certificate or self.certificates.issue_cert("localhost")).configure_cert(context)
-        server = TlsServer(("127.0.0.1", 0), _handler(self))
-        server.context = context
+        server = self._server()
         self.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -96,6 +102,15 @@ class ScriptedDbtCloud:
             server.shutdown()
             thread.join()
             server.server_close()
+
+    def _server(self) -> ThreadingHTTPServer:
+        if self.scheme == "http":
+            return ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        server = TlsServer(("127.0.0.1", 0), _handler(self))
+        server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate = self.certificate or self.certificates.issue_cert("localhost")
+        certificate.configure_cert(server.context)
+        return server
 
 
 class TlsServer(ThreadingHTTPServer):
@@ -123,7 +138,8 @@ def _handler(script: ScriptedDbtCloud) -> type[BaseHTTPRequestHandler]:
             script.requests.append((self.command, path, self.headers.get("Authorization", "")))
             missing = envelope(404, "The requested resource was not found.")
             fallback = script.answers.get("*", missing)
-            status, content = script.answers.get(path, fallback)
+            both = script.answers.get(path, fallback)
+            status, content = script.answers.get(f"{self.command} {path}", both)
             body = content if isinstance(content, str) else json.dumps(content)
             self.send_response_only(status)
             headers = {"Date": formatdate(usegmt=True)} | script.headers

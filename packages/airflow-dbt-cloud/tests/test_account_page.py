@@ -73,6 +73,18 @@ def test_asks_for_the_login_first(browse):
     assert back == f"/dbt-cloud/open?page={JOB_PAGE.replace('/', '%2F')}"
 
 
+@pytest.mark.parametrize("path", ["", "open"])
+def test_dbt_cloud_that_does_not_answer(browse, monkeypatch, path):
+    """The page says so, and what to type."""
+    connection = json.loads(os.environ[VARIABLE]) | {"host": "localhost:1"}
+    monkeypatch.setenv(VARIABLE, json.dumps(connection))
+    answer = browse("viewer").get(f"/dbt-cloud/{path}", params={"page": JOB_PAGE})
+
+    assert answer.status_code == 502
+    assert "dbt Cloud does not answer" in answer.text
+    assert "make status" in answer.text
+
+
 @pytest.mark.parametrize("page", ["https://evil.example/", "//evil.example/", ""])
 def test_opens_no_other_place(browse, page):
     """A link to Airflow cannot lead on to anybody else."""

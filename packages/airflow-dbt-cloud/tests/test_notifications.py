@@ -91,6 +91,19 @@ def test_says_that_nobody_took_it(monkeypatch, capsys):
     assert "Not everybody was told" in capsys.readouterr().out
 
 
+def test_follows_no_redirect(monkeypatch, capsys):
+    """A service that sends its callers on has not taken the message, and nobody else gets it."""
+    with receiver() as (elsewhere, unsent), receiver(elsewhere) as (url, _):
+        address = f"{url.replace('http://', 'json://')}?+X-Key=a-secret-key"
+        connection = {"conn_type": "apprise", "extra": {"config": apprise_config(address)}}
+        monkeypatch.setenv("AIRFLOW_CONN_DBT_CLOUD_NOTIFICATIONS", json.dumps(connection))
+
+        notify_on_failure()(failed_task(RuntimeError("broken")))
+
+    assert unsent == []
+    assert "Not everybody was told" in capsys.readouterr().out
+
+
 def test_nothing_configured_nothing_sent(monkeypatch):
     """Without the connection, the callback does nothing, and breaks nothing."""
     monkeypatch.delenv("AIRFLOW_CONN_DBT_CLOUD_NOTIFICATIONS", raising=False)

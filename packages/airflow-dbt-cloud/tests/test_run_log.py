@@ -40,6 +40,13 @@ def test_colours_and_empty_lines_are_left_out():
     assert lines == ["step 1: step 1", "    OK"]
 
 
+def test_megabytes_in_one_line():
+    """A line is as long as a person may read; dbt Cloud has the rest."""
+    lines, _ = new_lines(run(f"{'x' * 10_000_000}\nb\n"), {})
+
+    assert lines == ["step 1: step 1", f"    {'x' * 2000}…", "    b"]
+
+
 def test_no_log_yet():
     """A step without a log, and a run without steps, are no trouble."""
     assert new_lines({"run_steps": None}, {}) == ([], {})

@@ -208,6 +208,21 @@ class TestOtherSides:
         assert words in failure.next_step
 
 
+class TestTexts:
+    def test_a_name_begins_no_line(self):
+        """A name that somebody else chose is part of one line of the log, however long it is."""
+        nodes = [result("model.flights.a\nFORGED", "error", f"b\rFORGED\n{'x' * 10_000_000}")]
+        steps = [step(4, "Invoke dbt with `dbt build\nFORGED`", 20)]
+
+        failure = triage_run(
+            run(20, *steps), [{"metadata": {}, "results": nodes}], {}, (), resumes=False
+        )
+
+        lines = failure.lines()
+        assert [line for line in lines if "\n" in line or line.startswith("FORGED")] == []
+        assert max(map(len, lines)) < 2500
+
+
 class TestVeryMany:
     def test_log_and_xcom_stay_small(self):
         """Of thousands of failed nodes the first are shown, and how many there are."""

@@ -63,6 +63,31 @@ class TestRedirects:
         assert len(dbt_cloud.requests) == 2
 
 
+class TestTexts:
+    def test_one_line(self, api, dbt_cloud):
+        """Whatever has a name, a status or an address has it on one line, without a terminal's."""
+        evil = "a\x1b[2J\nb\r\nc\td\u2028e\u202ef\x9bg"
+        dbt_cloud.answer(f"jobs/{JOB}/", 200, data={"name": evil, "steps": [evil], "href": evil})
+
+        text = "a b c d e\N{REPLACEMENT CHARACTER}f\N{REPLACEMENT CHARACTER}g"
+        assert api.job(JOB) == {"name": text, "steps": [text], "href": text}
+
+    def test_lines_of_dbt(self, api, dbt_cloud):
+        """What dbt printed keeps its lines, and loses its colours."""
+        dbt_cloud.answer("runs/7/", 200, data={"logs": "\x1b[31mone\x1b[0m\r\ntwo"})
+
+        assert api.run(7) == {"logs": "one\ntwo"}
+
+    def test_megabytes(self, api, dbt_cloud):
+        """A name is as long as a person may read; so is a refusal."""
+        dbt_cloud.answer(f"jobs/{JOB}/", 200, data={"name": "x" * 10_000_000})
+        dbt_cloud.answer("", 403, "x" * 10_000_000)
+
+        assert api.job(JOB) == {"name": f"{'x' * 2000}…"}
+        with pytest.raises(DbtCloudRefusedError, match=r"x{2000}…\n"):
+            api.account()
+
+
 class TestAnswers:
     def test_data(self, api, dbt_cloud):
         """The account is what stands in the envelope; the token is in the header."""

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from dbt_cloud_api.dbt_commands import (
+    ALLOWED_OPTIONS,
+    FLAGS,
+    PATH_OPTIONS,
+    REFUSED_OPTIONS,
     WITH_A_VALUE,
+    WITH_WORDS,
     CommandRefusedError,
     allowed_command,
     command_of,
@@ -46,23 +51,58 @@ def test_name(command, name):
     assert command_of(step_name(command)).name == name
 
 
-def test_options_with_a_value():
-    """Every option of the installed dbt that takes a value is known to take one."""
+# What no job may use: it asks, listens, opens a window, sends elsewhere, or is no command.
+DECIDED_AGAINST = {
+    *("--browser", "--config-dir", "--host", "--macro-debugging", "--no-browser", "--port"),
+    *("--no-macro-debugging", "--no-upload-to-artifacts-ingest-api", "--skip-profile-setup"),
+    *("--upload-to-artifacts-ingest-api", "--version", "-V", "-v"),
+}
+
+
+@pytest.fixture(scope="module")
+def options_of_dbt():
+    """Each option of the installed dbt, with its kind: `flag`, `words`, `path` or `word`."""
     ask = """
 import click
 from dbt.cli.main import cli
+from dbt.cli.options import MultiOption
 def options(command):
     for each in command.params:
-        if isinstance(each, click.Option) and not each.is_flag:
-            yield from each.opts
+        if isinstance(each, click.Option):
+            value = "path" if each.type.name in ("path", "file", "directory") else "word"
+            value = "words" if isinstance(each, MultiOption) else value
+            for name in (*each.opts, *each.secondary_opts):
+                yield name + ":" + ("flag" if each.is_flag else value)
     for inner in getattr(command, "commands", {}).values():
         yield from options(inner)
 print(" ".join(options(cli)))
 """
     python = REPOSITORY / ".local/dbt/bin/python"
     done = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True)
+    return {tuple(each.split(":")) for each in done.stdout.split()}
 
-    assert set(done.stdout.split()) - WITH_A_VALUE == set()
+
+def test_options_with_a_value(options_of_dbt):
+    """Every option of the installed dbt that takes a value, or several, is known to do so."""
+    with_a_value = {name for name, kind in options_of_dbt if kind != "flag"}
+
+    assert with_a_value - WITH_A_VALUE == set()
+    assert {name for name, kind in options_of_dbt if kind == "words"} - WITH_WORDS == set()
+    assert {name for name, kind in options_of_dbt if kind == "path"} <= (
+        PATH_OPTIONS | REFUSED_OPTIONS
+    )
+
+
+def test_every_option_is_decided(options_of_dbt):
+    """Each option of the installed dbt is allowed by name or refused by name, as what it is."""
+    undecided = {name for name, _ in options_of_dbt} - DECIDED_AGAINST - REFUSED_OPTIONS
+    flags = {name for name in undecided if not name.startswith("--no-")} & {
+        name for name, kind in options_of_dbt if kind == "flag"
+    }
+
+    assert flags - FLAGS <= WITH_WORDS  # -s is another option of `dbt init`
+    assert {name.replace("--no-", "--", 1) for name in undecided} - ALLOWED_OPTIONS == set()
+    assert ALLOWED_OPTIONS.isdisjoint(DECIDED_AGAINST | REFUSED_OPTIONS)
 
 
 class TestSteps:
@@ -122,6 +162,16 @@ class TestAllowed:
             ("dbt source freshness -o target/fresh.json", "source freshness",
              ("source", "freshness", "-o", "target/fresh.json")),
             ("dbt list --output json -s +a", "list", ("list", "--output", "json", "-s", "+a")),
+            ("dbt run-operation grant --args '{to: x}'", "run-operation",
+             ("run-operation", "grant", "--args", "{to: x}")),
+            ("dbt run --select a b --exclude c d -xt ci", "run",
+             ("run", "--select", "a", "b", "--exclude", "c", "d", "-xt", "ci")),
+            ("dbt -q --no-partial-parse --warn-error ls", "ls",
+             ("-q", "--no-partial-parse", "--warn-error", "ls")),
+            ("dbt show --inline 'select 1' --limit -1", "show",
+             ("show", "--inline", "select 1", "--limit", "-1")),
+            ("dbt -r target/timing --state earlier build", "build",
+             ("-r", "target/timing", "--state", "earlier", "build")),
         ],
     )  # fmt: skip
     def test_split_like_a_shell_would(self, text, name, arguments):
@@ -162,7 +212,32 @@ class TestAllowed:
             "dbt build -xr/tmp/timing",
             "dbt source freshness --output /etc/cron.d/x",
             "dbt source freshness -o ~/x",
+            "dbt source freshness -o=/etc/cron.d/x",
+            "dbt source freshness -qo/etc/cron.d/x",
+            "dbt -d --partial-parse-file-path /root/x build",
+            "dbt build --partial-parse-file-path=../../x",
             "dbt clean --no-clean-project-files-only",
+            "dbt debug --config-dir",
+            "dbt debug --config-dir /root",
+            "dbt -t ls docs serve",
+            "dbt -qt ls docs serve",
+            "dbt --target ls docs --host 0.0.0.0 serve",
+            "dbt ls docs serve",
+            "dbt docs generate serve",
+            "dbt run-operation grant serve",
+            "dbt --unknown ls docs serve",
+            "dbt ls --unknown docs serve",
+            "dbt run --select a --unknown b",
+            "dbt run -z",
+            "dbt run -xz",
+            "dbt run -",
+            "dbt run -- --target-path elsewhere",
+            "dbt run --vars --unknown",
+            "dbt run --no-such",
+            "dbt run --help",
+            "dbt build --upload-to-artifacts-ingest-api",
+            "dbt run --macro-debugging",
+            "dbt docs generate --port 80",
         ],
     )
     def test_everything_else_is_refused(self, text):

@@ -417,6 +417,15 @@ class TestTheAnswer:
 
         assert "DBT_CLOUD_HOST=ab123.us1.dbt.com" in " ".join(check["remedies"])
 
+    def test_the_token_stays(self, preflight, dbt_cloud, certificates):
+        """Whoever is at that other address sees no request."""
+        with ScriptedDbtCloud(certificates, scheme="http").serve() as elsewhere:
+            dbt_cloud.answer_all(302, "", Location=f"{elsewhere.url}/api/")
+            check = red(preflight(dbt_cloud), "token")
+
+            assert elsewhere.requests == []
+        assert check["found"].endswith(f"sends its callers to localhost:{elsewhere.port}")
+
     def test_clock(self, preflight, dbt_cloud):
         """A clock that is off by more than a minute is a warning, with the direction."""
         dbt_cloud.headers["Date"] = "Mon, 01 Jan 2001 00:00:00 GMT"

@@ -47,6 +47,7 @@ class Clone:
         merged = {"MODE": "docker", **self.settings, **settings}
         text = "".join(f"{name}={value}\n" for name, value in merged.items())
         (self.folder / ".env").write_text(text + "".join(f"{line}\n" for line in lines))
+        (self.folder / ".env").chmod(0o600)
         self.own()
 
     def make(self, *arguments, stdin="", seconds=560):

@@ -2,6 +2,7 @@
 
 import io
 import sqlite3
+import sys
 from contextlib import closing
 
 import pytest
@@ -57,10 +58,14 @@ class TestNativeStack:
 
 class TestStateArchive:
     def test_comes_back_as_it_was(self, tmp_path):
-        """Files and an open database come back whole; what was there before is gone."""
+        """Data and an open database come back whole; what is installed or was there does not."""
         source, target = tmp_path / "source", tmp_path / "target"
         (source / "runs").mkdir(parents=True)
         (source / "runs" / "log").write_text("said")
+        environment = source / "dbt_environments/1.10/bin"
+        environment.mkdir(parents=True)
+        (environment / "python").symlink_to(sys.executable)
+        (environment / "dbt").write_text("installed")
         target.mkdir()
         (target / "old").write_text("old")
         archive = io.BytesIO()

@@ -3,13 +3,21 @@
 import json
 import os
 import signal
+import ssl
+import stat
 import subprocess
 import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+import httpx
 import pytest
 from native_stack import Stack
 from repository_copy import ROOT
 from terminal import COLOUR, read_all, seen, start
+
+
+JOB_PAGE = "/deploy/70403103900001/projects/70403103900011/jobs/70403103900101"
 
 
 @pytest.fixture
@@ -62,7 +70,7 @@ class TestStatus:
         raw = read_all(start(running_stack, "status"))
 
         assert COLOUR.search(raw)
-        assert "/deploy/70403103900001/projects/70403103900011/jobs/70403103900101" in raw
+        assert JOB_PAGE in raw
         assert max(len(line) for line in seen(raw) if "://" not in line) <= 80
 
     @pytest.mark.parametrize(
@@ -140,12 +148,33 @@ class TestOpen:
         assert done.returncode == 0
         assert opened.read_text().strip() == running_stack.airflow_url
 
-    def test_job_page(self, running_stack):
-        """The page of the job in dbt Cloud; without a browser its address is printed."""
-        done = running_stack.make("open", "dbt-cloud", PATH="/nowhere")
+    @pytest.mark.parametrize("what", ["dbt-cloud", "address"])
+    def test_page_of_dbt_cloud(self, running_stack, what):
+        """The job's page, or any that is named; without a browser a link that opens is printed."""
+        port = running_stack.ports["LOCAL_DBT_CLOUD_PORT"]
+        address = f"https://localhost:{port}{JOB_PAGE}"
+        done = running_stack.make("open", address if what == "address" else what, PATH="/nowhere")
+        link = done.stdout.split()[-1]
+        trusted = ssl.create_default_context(cafile=str(running_stack.state / "tls/bundle.pem"))
+        with httpx.Client(verify=trusted, follow_redirects=True, trust_env=False) as browser:
+            stranger, page = browser.get(address), browser.get(link)
 
-        assert done.returncode == 0
-        assert "/jobs/70403103900101" in done.stdout
+        assert stranger.status_code == 401
+        assert f"{running_stack.airflow_url}/dbt-cloud/open" in stranger.text
+        assert (str(page.url), page.status_code) == (address, 200)
+        assert "Build flights" in page.text
+
+    def test_no_key_on_a_command_line(self, running_stack, tmp_path):
+        """Every user can read how a browser was started: it gets a file that only you can read."""
+        browser, opened = tmp_path / "browser", tmp_path / "opened"
+        browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+        browser.chmod(0o755)
+        done = running_stack.make("open", "dbt-cloud", BROWSER=str(browser))
+        page = Path(unquote(urlsplit(opened.read_text().strip()).path))
+
+        assert done.stdout.strip().endswith(JOB_PAGE)
+        assert f"{JOB_PAGE}?key=" in page.read_text()
+        assert stat.filemode(page.stat().st_mode) == "-rw-------"
 
     def test_unknown_page(self, running_stack):
         """A page that is not there is an error that names those that are."""

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from contextlib import contextmanager
 
 import pytest
 import trustme
@@ -379,18 +380,20 @@ class TestRefusals:
     def test_job_that_cannot_run_here(self, clone):
         """A command that the local dbt Cloud cannot run is refused; the file stays as it was."""
         before = clone.file.read_text()
-        script = ScriptedDbtCloud(trustme.CA(), answers=an_account(execute_steps=["dbt sl list"]))
-        with script.serve() as server:
-            server.folder = clone.folder
-            server.url, server.account = f"https://localhost:{server.port}", 1
-            (clone.folder / "tls").mkdir()
-            server.certificates.cert_pem.write_to_path(str(clone.folder / "tls/ca.pem"))
-            clone.use_account(server)
+        with scripted(clone, name="Semantic", execute_steps=["dbt sl list"]):
             said = clone.refused("jobs-import", "Semantic")
 
         assert "'dbt sl list' is not a dbt command" in said
         assert str(clone.file) in said
         assert clone.file.read_text() == before
+
+    def test_text_of_somebody_else(self, clone):
+        """What somebody wrote into a job there is one line of text in the plan."""
+        settings = {"threads": 4, "target_name": "\x1b[2J\u202ea\nFORGED"}
+        with scripted(clone, name="Build tiny", settings=settings):
+            plan = clone.ok("jobs-plan")
+
+        assert "settings.target_name: \N{REPLACEMENT CHARACTER}a FORGED → default\n" in plan
 
     def test_broken_file(self, clone):
         """A file that the local dbt Cloud would not start with is told in its words."""
@@ -399,10 +402,21 @@ class TestRefusals:
         assert "jobs.build_tiny.name: Field required" in clone.refused("jobs-plan")
 
 
+@contextmanager
+def scripted(clone, **more):
+    """Let an account with one job, which may say anything, be the clone's."""
+    with ScriptedDbtCloud(trustme.CA(), answers=an_account(**more)).serve() as server:
+        server.folder, server.account = clone.folder, 1
+        (clone.folder / "tls").mkdir()
+        server.certificates.cert_pem.write_to_path(str(clone.folder / "tls/ca.pem"))
+        clone.use_account(server)
+        yield
+
+
 def an_account(**more):
     """The answers of an account with one job, for servers that take any command."""
     page = {"filters": {"limit": 100, "offset": 0}, "pagination": {"count": 1, "total_count": 1}}
-    one = {"id": 3, "account_id": 1, **by_hand(1, 2, name="Semantic", **more)}
+    one = {"id": 3, "account_id": 1, **by_hand(1, 2, **more)}
     one |= {"run_generate_sources": False, "generate_docs": False}
     data = {
         "/api/v2/accounts/1/": {"name": "Acme"},

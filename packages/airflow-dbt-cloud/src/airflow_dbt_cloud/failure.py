@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dbt_cloud_api.dbt_commands import command_of
-from dbt_cloud_api.plain_text import printable
+from dbt_cloud_api.plain_text import one_line, printable
 
 
 DBT_NODE, DBT_PROJECT, DBT_CLOUD = "dbt node", "dbt project", "dbt Cloud"
@@ -86,13 +86,13 @@ class Failure:
         if self.stale:
             harmless = "" if self._looked_at_freshness else ", which fails nothing"
             lines.append(f"  sources without fresh data{harmless}: {_names(self.stale)}")
-        return [printable(line) for line in lines]
+        return [one_line(line) for line in lines]
 
     def endings(self) -> list[str]:
         """Say where to look and what to do, which is never left out."""
         places = (("run", self.link), ("step", self.step))
         lines = [f"  {name}: {value}" for name, value in places if value]
-        return [printable(line) for line in (*lines, f"  next: {self.next_step}")]
+        return [one_line(line) for line in (*lines, f"  next: {self.next_step}")]
 
     @property
     def _looked_at_freshness(self) -> bool:

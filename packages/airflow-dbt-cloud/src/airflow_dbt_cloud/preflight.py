@@ -25,6 +25,7 @@ from dbt_cloud_api.connection_settings import CONNECTION_ID, DbtCloudConnection,
 from dbt_cloud_api.preflight.account import Target, check_target
 from dbt_cloud_api.preflight.check import Check, Level, PreflightError, error, ok, warning
 from dbt_cloud_api.preflight.route import find_route
+from dbt_cloud_api.secret_settings import with_secret_settings
 from dbt_cloud_api.user_error import UserError
 
 
@@ -139,7 +140,7 @@ def _compare(connection: AirflowConnection) -> Check:
         )
     expected: DbtCloudConnection | None = None
     with suppress(UserError):
-        expected = connection_from(os.environ)
+        expected = connection_from(with_secret_settings(os.environ))
     if expected is None:
         return ok(NAME, where)
     pairs = {

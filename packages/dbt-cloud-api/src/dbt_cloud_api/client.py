@@ -19,14 +19,13 @@ from urllib.parse import urlencode
 from urllib.request import HTTPErrorProcessor, HTTPSHandler, ProxyHandler, Request, build_opener
 
 from dbt_cloud_api.connection_settings import DbtCloudConnection
-from dbt_cloud_api.plain_text import printable, printable_json
+from dbt_cloud_api.plain_text import one_line, printable_json
 from dbt_cloud_api.user_error import UserError
 
 
 SECONDS_PER_REQUEST = 30
 REDIRECTED, BAD_REQUEST, NOT_FOUND = 300, 400, 404
 PAGE = 100
-LONGEST_MESSAGE = 2000
 BIGGEST_ANSWER = 100 * 1024 * 1024
 USER_AGENT = "dbt-cloud-api"
 # A proxy that a network needs knows nothing of servers on this machine.
@@ -45,8 +44,13 @@ def own_words(body: Any) -> str:
     fields = body.get("data")
     if status.get("code") == BAD_REQUEST and isinstance(fields, dict):
         words += [f"{name}: {reason}" for name, reason in fields.items()]
-    said = " ".join(dict.fromkeys(str(each) for each in words if each))
-    return printable(said[:LONGEST_MESSAGE])
+    return one_line(" ".join(dict.fromkeys(str(each) for each in words if each)))
+
+
+def redirection(headers: Mapping[str, str] | Message) -> str:
+    """Say where a redirect leads, which nobody follows: the token would go there too."""
+    elsewhere = one_line(headers.get("Location") or "")
+    return f"it sends its callers to {elsewhere}" if elsewhere else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class Answer:
         return own_words(self.body)
 
 
-class _AsItIs(HTTPErrorProcessor):
+class AsItIs(HTTPErrorProcessor):
     """Every answer is one: a refusal too, and a redirect, which would carry the token elsewhere."""
 
     def http_response(self, request: Request, response: HTTPResponse) -> Any:  # noqa: ARG002 # urllib's
@@ -115,7 +119,7 @@ def send(
         },
     )
     proxy = ProxyHandler({} if host.partition(":")[0] in THIS_MACHINE else None)
-    opener = build_opener(HTTPSHandler(context=trusted), proxy, _AsItIs())
+    opener = build_opener(HTTPSHandler(context=trusted), proxy, AsItIs())
     with opener.open(request, timeout=SECONDS_PER_REQUEST) as response:
         return Answer.read(response, BIGGEST_ANSWER)
 
@@ -124,9 +128,7 @@ class DbtCloudRefusedError(UserError):
     """dbt Cloud refused a request. `status` is HTTP's number; the doctor knows what it means."""
 
     def __init__(self, host: str, answer: Answer) -> None:
-        elsewhere = answer.headers.get("Location", "")
-        reason = f"it sends its callers to {elsewhere}" if elsewhere else ""
-        detail = answer.message or reason or responses.get(answer.status, "")
+        detail = answer.message or redirection(answer.headers) or responses.get(answer.status, "")
         super().__init__(
             f"dbt Cloud refuses: {answer.status} {detail}".rstrip(),
             f"So answered {host}.",

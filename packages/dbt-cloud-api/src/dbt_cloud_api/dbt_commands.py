@@ -2,11 +2,12 @@
 The grammar of dbt's command line: the subcommand, the options around it, and what they mean.
 
 `read_command` reads what was run, whatever it is; `allowed_command` refuses what no job may run.
-The options are those of every subcommand's `--help`, of dbt 1.11 and of dbt 2.
+The options are those of every subcommand's `--help`, of dbt 1.7 to 1.11 and of dbt 2.
 """
 
 import re
 import shlex
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -41,31 +42,63 @@ REFUSED_OPTIONS = frozenset(
         "--no-clean-project-files-only",
     }
 )
-# What reads or writes the file or folder that it names.
+# A job may use these, the next three kinds, and nothing else: what dbt adds may write or listen.
+FLAGS = frozenset(
+    {
+        *("--cache-selected-only", "--check-all", "--clean-project-files-only", "--compile"),
+        *("--connection", "--debug", "-d", "--defer", "--deprecated-no-print"),
+        *("--deprecated-print", "--dirty", "--dry-run", "--empty", "--empty-catalog"),
+        *("--enable-legacy-logger", "--export-saved-queries", "--fail-fast", "-x"),
+        *("--favor-state", "--force-node-selection", "--full-refresh", "-f"),
+        *("--include-saved-query", "--inject-ephemeral-ctes", "--introspect", "--lock"),
+        *("--log-cache-events", "--manage-state", "--partial-parse", "--partial-parse-file-diff"),
+        *("--populate-cache", "--print", "--quiet", "-q", "--send-anonymous-usage-stats"),
+        *("--show", "--show-all-deprecations", "--show-resource-report", "--single-threaded"),
+        *("--static", "--static-parser", "--store-failures", "--unchecked", "--upgrade"),
+        *("--use-colors", "--use-colors-file", "--use-experimental-parser"),
+        *("--use-fast-test-edges", "--use-v2-compatible-package-downloads", "--version-check"),
+        *("--warn-error", "--write-catalog", "--write-index", "--write-json", "--write-lineage"),
+        "--write-metadata",
+    }
+)
+# What reads or writes the file or folder that it names: one in the run's own.
 PATH_OPTIONS = frozenset(
     {
-        *("--config", "--defer-state", "--deprecated-state", "--index-dir", "--metadata-dir"),
+        *("--defer-state", "--deprecated-state", "--index-dir", "--metadata-dir"),
         *("--otel-file-name", "--otel-parquet-file-name", "--output", "-o"),
         *("--packages-install-path", "--partial-parse-file-path", "--record-timing-info", "-r"),
         *("--state", "--with-sample"),
     }
 )
-WITH_A_VALUE = (
-    PATH_OPTIONS
-    | REFUSED_OPTIONS - {"--no-clean-project-files-only"}
-    | {
+# Their values are all words up to the next option.
+WITH_WORDS = frozenset(
+    {
+        *("--exclude", "--exclude-resource-type", "--exclude-resource-types", "--model"),
+        *("--models", "-m", "--output-keys", "--resource-type", "--resource-types"),
+        *("--sampled", "--select", "-s"),
+    }
+)
+WITH_ONE_WORD = frozenset(
+    {
         *("--add-package", "--args", "--compute", "--deprecated-defer"),
-        *("--deprecated-favor-state", "--event-time-end", "--event-time-start", "--exclude"),
-        *("--exclude-resource-type", "--exclude-resource-types", "--exclude-rules", "--format"),
-        *("--host", "--indirect-selection", "--inline", "--inline-direct", "--invocation-id"),
-        *("--limit", "--log-file-max-bytes", "--log-format", "--log-format-file"),
-        *("--log-level", "--log-level-file", "--maximum-seed-size-mib", "--model", "--models"),
-        *("-m", "--output-keys", "--parent-span-id", "--port", "--printer-width"),
-        *("--resource-type", "--resource-types", "--rules", "--run-cache-mode", "--sample"),
-        *("--sampled", "--select", "-s", "--selector", "--source", "--sql", "--sqlparse"),
+        *("--deprecated-favor-state", "--event-time-end", "--event-time-start"),
+        *("--indirect-selection", "--inline", "--inline-direct", "--invocation-id", "--limit"),
+        *("--log-file-max-bytes", "--log-format", "--log-format-file", "--log-level"),
+        *("--log-level-file", "--maximum-seed-size-mib", "--parent-span-id", "--printer-width"),
+        *("--run-cache-mode", "--sample", "--selector", "--source", "--sql", "--sqlparse"),
         *("--static-analysis", "--target", "-t", "--threads", "--vars", "--warn-error-options"),
     }
 )
+ALLOWED_OPTIONS = FLAGS | PATH_OPTIONS | WITH_WORDS | WITH_ONE_WORD
+# Of any command, also of one that no job may run.
+WITH_A_VALUE = (
+    PATH_OPTIONS
+    | WITH_WORDS
+    | WITH_ONE_WORD
+    | REFUSED_OPTIONS - {"--no-clean-project-files-only"}
+    | {"--config", "--exclude-rules", "--format", "--host", "--port", "--rules"}
+)
+NUMBER = re.compile(r"-\d+")
 SHELL_SYNTAX = frozenset(";&|<>`\n\r\0")
 STEP = re.compile(r"Invoke dbt with `(?P<command>dbt\s[^`]*)")
 
@@ -140,22 +173,38 @@ def allowed_command(text: str) -> DbtCommand:
     if command.name not in COMMANDS:
         raise CommandRefusedError(f"'{text}' is not a dbt command that a job can run.")
     for option, value in _options(command.arguments):
-        if option in REFUSED_OPTIONS:
-            raise CommandRefusedError(f"'{text}' sets {option}, which belongs to the server.")
-        out = value.startswith(("/", "~")) or ".." in value.split("/")
-        if option in PATH_OPTIONS and out:
-            raise CommandRefusedError(f"'{text}' names {value}, which is out of the project.")
+        _check_option(text, option, value)
+    # The macro of run-operation is the one word that belongs to no option.
+    known = len(command.name.split()) + (command.name == "run-operation")
+    extra = [*_positional(command.arguments)][known:]
+    if extra:
+        raise CommandRefusedError(f"'{text}' has '{extra[0]}', which belongs to no option.")
     return command
 
 
+def _check_option(text: str, option: str, value: str) -> None:
+    if option in REFUSED_OPTIONS:
+        raise CommandRefusedError(f"'{text}' sets {option}, which belongs to the server.")
+    if option not in ALLOWED_OPTIONS and option.replace("--no-", "--", 1) not in FLAGS:
+        raise CommandRefusedError(f"'{text}' has {option}, which is no option for a job.")
+    path = value.removeprefix("=")  # dbt 2 takes `-o=x` for x
+    if option in PATH_OPTIONS and (path.startswith(("/", "~")) or ".." in path.split("/")):
+        raise CommandRefusedError(f"'{text}' names {path}, which is out of the project.")
+
+
 def _positional(arguments: Iterable[str]) -> Iterator[str]:
-    """Give the words that are neither an option nor the value of one."""
-    words = iter(arguments)
-    for word in words:
+    """Give the words that are neither an option nor a value of one."""
+    words = deque(arguments)
+    while words:
+        word = words.popleft()
         if not word.startswith("-"):
             yield word
-        elif (option := _split(word))[1] is None and option[0] in WITH_A_VALUE:
-            next(words, None)
+            continue
+        *_, (option, value) = _split(word)
+        if value is None and option in WITH_A_VALUE and words:
+            words.popleft()
+        while option in WITH_WORDS and words and not words[0].startswith("-"):
+            words.popleft()
 
 
 def _options(arguments: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -165,20 +214,22 @@ def _options(arguments: Iterable[str]) -> Iterator[tuple[str, str]]:
     Also one that is only a value itself: what is refused must not hide behind another option.
     """
     for word, following in pairwise([*arguments, ""]):
-        if word.startswith("-"):
-            option, value = _split(word)
-            yield option, following if value is None else value
+        if word.startswith("-") and not NUMBER.fullmatch(word):
+            for option, value in _split(word):
+                yield option, following if value is None else value
 
 
-def _split(word: str) -> tuple[str, str | None]:
+def _split(word: str) -> list[tuple[str, str | None]]:
     """Take `--state=x` or `-xtci` apart; None where no value is written in the same word."""
-    if word.startswith("--"):
+    if word.startswith("--") or word == "-":
         option, equals, value = word.partition("=")
-        return option, value if equals else None
+        return [(option, value if equals else None)]
+    options: list[tuple[str, str | None]] = []
     for end, letter in enumerate(word[1:], 2):
         if f"-{letter}" in WITH_A_VALUE:
-            return f"-{letter}", word[end:] or None
-    return word, None
+            return [*options, (f"-{letter}", word[end:] or None)]
+        options.append((f"-{letter}", None))
+    return options
 
 
 def _refuse_shell_syntax(text: str) -> None:

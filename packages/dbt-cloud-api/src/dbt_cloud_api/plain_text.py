@@ -18,6 +18,10 @@ NO_TEXT = re.compile(
 )
 LINE_BREAK = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 BLANKS = re.compile(r"[\n\t]+")
+# More than this nobody reads in one line, and a name may be megabytes long.
+LONGEST_LINE = 2000
+# What dbt printed; any other text in an answer is a name, a status, an address.
+SEVERAL_LINES = {"logs", "debug_logs", "truncated_debug_logs", "message"}
 # How Slack, Discord and Teams call somebody: <!channel>, <@U123>, @everyone.
 CALL = re.compile(r"(?<=<)(?=[!@#])|(?<=@)(?=\w)")
 
@@ -30,7 +34,8 @@ def printable(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Give a name as it may stand in a line, or in a log, without beginning another one."""
-    return BLANKS.sub(" ", printable(text))
+    line = BLANKS.sub(" ", printable(text[:LONGEST_LINE]))
+    return line if len(text) <= LONGEST_LINE else f"{line}…"
 
 
 def for_chat(text: str) -> str:
@@ -38,15 +43,12 @@ def for_chat(text: str) -> str:
     return CALL.sub("\N{ZERO WIDTH SPACE}", printable(text))
 
 
-def printable_json(value: Any) -> Any:
-    """Give what JSON holds, every text in it printable, and a `name` on one line."""
+def printable_json(value: Any, key: str = "") -> Any:
+    """Give what JSON holds, every text in it on one line but for what dbt printed."""
     if isinstance(value, str):
-        return printable(value)
+        return printable(value) if key in SEVERAL_LINES else one_line(value)
     if isinstance(value, list):
-        return [printable_json(each) for each in value]
+        return [printable_json(each, key) for each in value]
     if isinstance(value, dict):
-        return {
-            key: one_line(each) if key == "name" and isinstance(each, str) else printable_json(each)
-            for key, each in value.items()
-        }
+        return {name: printable_json(each, name) for name, each in value.items()}
     return value

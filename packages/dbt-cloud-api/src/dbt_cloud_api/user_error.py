@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
+from dbt_cloud_api.plain_text import printable
+
 
 @dataclass
 class UserError(Exception):
@@ -23,4 +25,5 @@ class UserError(Exception):
     def __str__(self) -> str:
         remedies = "\n".join(f"  → {remedy}" for remedy in self.remedies)
         cause = "\n".join(f"  {line}".rstrip() for line in self.cause.splitlines())
-        return f"{self.problem}\n\n{cause}\n\n{remedies}"
+        # It names what others have named.
+        return printable(f"{self.problem}\n\n{cause}\n\n{remedies}")

@@ -37,6 +37,12 @@ def celery(make_clone):
     clone.remove()
 
 
+def capabilities(container):
+    """The bounding set of its first process, in hexadecimal."""
+    said = container.exec_run(["grep", "^CapBnd:", "/proc/1/status"]).output.decode()
+    return said.split()[1]
+
+
 class TestCelery:
     def test_everything_is_there_and_nothing_is_published(self, engine, celery):
         """Three workers, two schedulers, two triggerers, all healthy; the broker has no port."""
@@ -56,6 +62,23 @@ class TestCelery:
             and any(each.ports.values())
         ] == []
         assert celery.make("status").returncode == 0
+
+    def test_the_broker_lets_nobody_in_without_its_password(self, engine, celery):
+        """Valkey asks for a password, which is in no container's description."""
+        label = {"label": f"com.docker.compose.project={celery.project}"}
+        found = {
+            each.labels["com.docker.compose.service"]: each
+            for each in engine.containers.list(filters=label)
+        }
+        valkey = found["valkey"]
+        password = valkey.exec_run(["cat", "/run/secrets/own/password"]).output.decode()
+
+        assert b"NOAUTH" in valkey.exec_run(["valkey-cli", "ping"]).output
+        assert len(password) > 60
+        assert [name for name, each in found.items() if password in str(each.attrs)] == []
+        # It can be changed by nobody who is in the container.
+        assert valkey.attrs["HostConfig"]["ReadonlyRootfs"] is True
+        assert int(capabilities(valkey), 16) == 0
 
     def test_thirty_dag_runs_are_spread_over_the_workers(self, celery):
         """Thirty dag runs at once all succeed, and every worker has run some of them."""

@@ -1,5 +1,6 @@
 """What a person sees: Airflow in a real browser."""
 
+import json
 import re
 import shutil
 
@@ -64,6 +65,28 @@ def test_one_click_runs_the_job_and_the_page_shows_it(page, running_stack):
     with page.expect_popup() as opened:
         shown.get_by_role("link", name="open in dbt Cloud").first.click()
     expect(opened.value.get_by_text("dbt build").first).to_be_visible()
+    assert "key" not in opened.value.url
+
+
+def test_plain_link_leads_through_the_login_to_its_page(browser, running_stack):
+    """
+    The link *Monitor Job Run*, and those in logs and chats, have no key.
+
+    A new browser is asked for Airflow's login, and is then at the very page.
+    """
+    status = json.loads(running_stack.make("status", "--format", "json").stdout)
+    address = status["dbt_cloud"]["job_url"]
+    with browser.new_context(ignore_https_errors=True).new_page() as page:
+        page.set_default_timeout(SECONDS_FOR_A_PAGE * 1000)
+        page.goto(address)
+        expect(page.get_by_text("dbt build")).to_have_count(0)
+        page.get_by_role("link", name="login of Airflow").click()
+        page.fill("input[name=username]", "admin")
+        page.fill("input[name=password]", running_stack.admin_password)
+        page.click("button[type=submit]")
+        expect(page.get_by_role("heading", name="Build flights")).to_be_visible()
+
+        assert page.url == address
 
 
 def test_page_asks_for_the_login(browser, running_stack):

@@ -5,7 +5,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-import yaml
+from compose_file import read_compose_file
 
 
 ROOT = Path(__file__).parents[4]
@@ -16,7 +16,7 @@ YOURS = ["dags", "include", "plugins", "dbt_project", "dbt_cloud_jobs.yml"]
 class TestWhatIsYours:
     def test_is_mounted_where_tasks_run(self, name):
         """Every service of Airflow that runs tasks or triggers sees it, and cannot write it."""
-        services = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
+        services = read_compose_file(ROOT / "docker-compose.yaml")["services"]
         lacking = [
             each
             for each in ("scheduler", "triggerer", "dag-processor", "api-server")
@@ -46,7 +46,7 @@ class TestWhatIsYours:
 class TestExamples:
     def test_are_mounted_where_tasks_run(self):
         """With examples/compose.yaml, every service of Airflow that reads DAGs has the examples."""
-        services = yaml.safe_load((ROOT / "examples/compose.yaml").read_text())["services"]
+        services = read_compose_file(ROOT / "examples/compose.yaml")["services"]
         names = ("scheduler", "triggerer", "dag-processor", "api-server")
 
         assert {
@@ -58,6 +58,6 @@ class TestExamples:
     def test_nothing_else_names_them(self):
         """Whoever deletes examples/ has nothing to mend in the files of Compose."""
         for name in ("docker-compose.yaml", "compose.celery.yaml"):
-            content = yaml.safe_load((ROOT / name).read_text())
+            content = read_compose_file(ROOT / name)
 
             assert "examples" not in str(content)

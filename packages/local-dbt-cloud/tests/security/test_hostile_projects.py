@@ -2,14 +2,15 @@
 
 import io
 import os
+import shutil
 import subprocess
 import tarfile
 from contextlib import suppress
 
 import pytest
-from server_process import JOB, job
+from server_process import JOB, REAL_DBT, declare, job, write_project
 
-from local_dbt_cloud.dbt.project_files import OutsideError, extract_files
+from local_dbt_cloud.dbt.project_files import OutsideError, copy_folder, extract_files
 
 
 SECRET = "a key of somebody's"
@@ -20,16 +21,26 @@ OUTSIDE = {
     "a relative way": ("models/stolen.sql", "../../outside/key.sql"),
     "in two steps": ("models/stolen", "../up/outside"),
     "around itself": ("models/again", "."),
+    "each other": ("models/again", "again"),
 }
 
 
-@pytest.fixture
-def server(fresh_server):
-    server = fresh_server(job(JOB, "Build tiny", "dbt build"))
+@pytest.fixture(scope="module")
+def started(make_server):
+    server = make_server(declare(job(JOB, "Build tiny", "dbt build"))).start()
     outside = server.folder / "outside"
     outside.mkdir()
     (outside / "key.sql").write_text(SECRET)
-    return server
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(started):
+    """The one server, its project as new."""
+    shutil.rmtree(started.folder / "project")
+    write_project(started.folder)
+    return started
 
 
 @pytest.fixture
@@ -100,6 +111,104 @@ class TestLinks:
 
         assert run["status"] == 10, run["status_message"]
 
+    def test_what_a_run_does_not_get(self, server, link):
+        """Of a folder's .git, logs and target, a link gets nothing either."""
+        project = link("models/stolen.sql", "../.git/config")
+        (project / ".git").mkdir()
+        (project / ".git/config").write_text(SECRET)
+        run = server.finish(server.trigger()["id"])
+
+        assert run["status"] == 20
+        assert "models/stolen.sql leads out of the project" in run["status_message"]
+        assert SECRET.encode() not in kept_texts(server)
+
+    def test_around_each_other(self, server):
+        """Two folders with a link to the other would be copied for ever, and are refused."""
+        models = server.folder / "project/models"
+        for here, there in (("a", "b"), ("b", "a")):
+            (models / here).mkdir()
+            (models / here / "other").symlink_to(f"../{there}")
+        run = server.finish(server.trigger()["id"])
+
+        assert run["status"] == 20
+        assert "other leads out of the project" in run["status_message"]
+
+    def test_more_than_a_disk_holds(self, tmp_path):
+        """Folders with two links each to the next one: a million files out of forty links."""
+        for number in range(20):
+            (tmp_path / f"project/{number}").mkdir(parents=True)
+            for name in ("one", "two"):
+                (tmp_path / f"project/{number}/{name}").symlink_to(f"../{number + 1}")
+        (tmp_path / "project/20").mkdir()
+        (tmp_path / "project/20/file").touch()
+        with pytest.raises(OutsideError, match="more than 100000 files"):
+            copy_folder(tmp_path / "project", tmp_path / "copy", lambda *_: set())
+
+        assert not (tmp_path / "copy").exists()
+
+
+class TestPaths:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "model-paths: [models, {outside}]",
+            "macro_paths: ['../../outside']",
+            "seed-paths: seeds/../../../outside",
+            # These two would be emptied.
+            "asset-paths: [{outside}]",
+            "packages-install-path: {outside}",
+            "docs-paths: [\"{{{{ '/' ~ 'etc' }}}}\"]",
+            "docs-paths: [\"{{{{ env_var('DBT_NOT_SET', '/etc') }}}}\"]",
+        ],
+    )
+    @pytest.mark.parametrize("where", ["", "own/package"])
+    def test_out_of_the_project(self, server, path, where):
+        """No dbt starts with a dbt_project.yml, its own or a package's, that leads out of it."""
+        folder = server.folder / "project" / where
+        folder.mkdir(parents=True, exist_ok=True)
+        text = f"name: hostile\n{path.format(outside=server.folder / 'outside')}\n"
+        (folder / "dbt_project.yml").write_text(text)
+        run = server.finish(server.trigger()["id"])
+
+        key = path.partition(":")[0]
+        assert run["status"] == 20
+        assert f"{key} of {where}{'/' * bool(where)}dbt_project.yml leads" in run["status_message"]
+        assert "Running with dbt" not in run["run_steps"][-1]["logs"]
+
+    def test_inside_of_the_project(self, server):
+        """Folders of the project, also by a variable, and what the server decides anyway."""
+        with (server.folder / "project/dbt_project.yml").open("a") as file:
+            file.write("model-paths: [models, more/models]\ntarget-path: /tmp/elsewhere\n")
+            file.write("packages-install-path: \"{{ env_var('DBT_PACKAGES', 'packages') }}\"\n")
+        run = server.finish(server.trigger()["id"])
+
+        assert run["status"] == 10, run["status_message"]
+
+    def test_a_package_of_the_project(self, fresh_server):
+        """dbt links a local package into its folder of packages: it is in the project, and goes."""
+        server = fresh_server(job(JOB, "Parse", "dbt parse"), dbt=REAL_DBT)
+        package = server.folder / "project/own/package"
+        package.mkdir(parents=True)
+        (package / "dbt_project.yml").write_text("name: package\nversion: '1.0'\n")
+        packages = server.folder / "project/packages.yml"
+        packages.write_text("packages: [{local: own/package}]\n")
+        run = server.finish(server.trigger()["id"])
+
+        assert run["status"] == 10, run["status_message"]
+        assert "Installed from <local @ own/package>" in run["run_steps"][2]["logs"]
+
+    def test_a_package_that_deps_has_linked(self, fresh_server, tmp_path):
+        """A local package from elsewhere is a link: the next command does not start."""
+        dbt = tmp_path / "dbt"
+        dbt.write_text(f"#!/bin/sh\necho $1 >> {tmp_path}/ran\nln -sfn /etc hostile\n")
+        dbt.chmod(0o755)
+        server = fresh_server(job(JOB, "Build", "dbt build"), dbt=dbt)
+        run = server.finish(server.trigger()["id"])
+
+        assert run["status"] == 20
+        assert "hostile leads out of the project, to /etc." in run["status_message"]
+        assert (tmp_path / "ran").read_text() == "deps\n"
+
 
 def archive(*members):
     """A tar of (name, kind, to)."""
@@ -130,6 +239,7 @@ class TestArchives:
             [("a", tarfile.LNKTYPE, "../outside")],
             [("a/b", tarfile.SYMTYPE, ".."), ("a/b/c", tarfile.SYMTYPE, "../..")],
             [("a", tarfile.SYMTYPE, "."), ("a/x", tarfile.REGTYPE, "")],
+            [("a", tarfile.SYMTYPE, "../../.."), ("a/outside/b", tarfile.SYMTYPE, ".")],
         ],
         ids=lambda members: " then ".join(f"{name} {to}" for name, _, to in members),
     )

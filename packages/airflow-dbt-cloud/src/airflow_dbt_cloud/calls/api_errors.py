@@ -10,9 +10,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from dbt_cloud_api.client import own_words
+from dbt_cloud_api.client import BAD_REQUEST, own_words, redirection
 
 
+MOVED = {301, 308}
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY_REQUESTS, SERVER_ERRORS = 401, 403, 404, 429, 500
 
 
@@ -36,6 +37,12 @@ class CredentialsRefusedError(DbtCloudApiError):
     side = "credentials"
 
 
+class MovedError(DbtCloudApiError):
+    """301 or 308: dbt Cloud is elsewhere for good; the host in the Airflow connection is wrong."""
+
+    side = "credentials"
+
+
 class MissingError(DbtCloudApiError):
     """404: the account, job or run is not there, or not for this token."""
 
@@ -53,7 +60,7 @@ class RateLimitedError(DbtCloudApiError):
 
 
 class UnavailableError(DbtCloudApiError):
-    """5xx, or an answer that is not the API's: a gateway's error page."""
+    """5xx, or an answer that is not the API's: a gateway's page, or the way to one (302)."""
 
     is_passing = True
     may_have_acted = True
@@ -75,16 +82,18 @@ class AnswerLostError(DbtCloudApiError):
 
 
 def error_of(status: int, what: str, body: Any, headers: Mapping[str, str]) -> DbtCloudApiError:
-    """Name the error of an answer with a status of 400 or more, in dbt Cloud's own words."""
-    own = own_words(body)
+    """Name the error of an answer with a status of 300 or more, in dbt Cloud's own words."""
+    own = own_words(body) or redirection(headers)
     words = f"{what}: dbt Cloud answered {status}" + (f": {own}" if own else "")
     if status in {UNAUTHORIZED, FORBIDDEN}:
         return CredentialsRefusedError(words)
+    if status in MOVED:
+        return MovedError(words)
     if status == NOT_FOUND:
         return MissingError(words)
     if status == TOO_MANY_REQUESTS:
         return _with_retry_after(RateLimitedError(words), headers)
-    if status >= SERVER_ERRORS:
+    if status >= SERVER_ERRORS or status < BAD_REQUEST:
         return _with_retry_after(UnavailableError(words), headers)
     return RequestRefusedError(words)
 

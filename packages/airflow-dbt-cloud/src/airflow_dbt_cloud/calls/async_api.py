@@ -22,11 +22,12 @@ from airflow_dbt_cloud.calls.api_errors import (
     error_of,
 )
 from airflow_dbt_cloud.calls.request_headers import request_headers
+from dbt_cloud_api.client import REDIRECTED
+from dbt_cloud_api.plain_text import printable_json
 from dbt_cloud_api.run_status import RunStatus
 
 
 SECONDS_PER_REQUEST = 30
-REFUSED = 400
 PAGE = 100
 DEFAULT_HOST = "cloud.getdbt.com"
 
@@ -141,7 +142,12 @@ class AsyncDbtCloudApi:
         what = f"{method} {path}"
         try:
             async with self._session.request(
-                method, url, params=query, headers=access.headers, proxy=access.proxy
+                method,
+                url,
+                params=query,
+                headers=access.headers,
+                proxy=access.proxy,
+                allow_redirects=False,
             ) as answer:
                 return await _read(answer, what)
         except DbtCloudApiError:
@@ -159,8 +165,8 @@ async def _read(answer: aiohttp.ClientResponse, what: str) -> Any:
         body = await answer.json(content_type=None)
     except ValueError:
         body = None
-    if answer.status >= REFUSED:
+    if answer.status >= REDIRECTED:
         raise error_of(answer.status, what, body, answer.headers)
     if not isinstance(body, dict) or "data" not in body:
         raise UnavailableError(f"{what}: the answer is not the API's")
-    return body["data"]
+    return printable_json(body["data"])

@@ -31,11 +31,11 @@ from airflow_dbt_cloud.calls.backoff import backoff
 from airflow_dbt_cloud.calls.job_names import JobNames, JobsApi, TaskConfigurationError, find_job
 from airflow_dbt_cloud.calls.request_headers import request_headers
 from airflow_dbt_cloud.failure import CREDENTIALS
+from dbt_cloud_api.client import REDIRECTED
 
 
 SECONDS_PER_REQUEST = 30
 PATIENCE = 90.0
-REFUSED = 400
 
 
 class PatientDbtCloudHook(DbtCloudHook):
@@ -94,7 +94,7 @@ class PatientDbtCloudHook(DbtCloudHook):
     def get_conn(self, *_arguments: Any, **_options: Any) -> requests.Session:
         """Keep one connection: a new one each time would read the trusted certificates anew."""
         if self._session is None:
-            self._session = requests.Session()
+            self._session = _Session()
             self._session.auth = _Headers(request_headers(self.connection.password or ""))
             self.base_url = f"https://{self._get_tenant_domain(self.connection)}/"
             # Repeats are decided below, never inside the library.
@@ -142,6 +142,9 @@ class PatientDbtCloudHook(DbtCloudHook):
     ) -> requests.Response:
         """Send one request of the provider's hook; raise `DbtCloudApiError`."""
         method, options = self.method, dict(extra_options or {})
+        if endpoint and "/artifacts/" not in endpoint:
+            # As dbt Cloud documents it; without the slash it may answer with a redirect.
+            endpoint = f"{endpoint.rstrip('/')}/"
         may_repeat = method == "GET" or str(endpoint).endswith("/cancel/")
         give_up_at = time.monotonic() + self.patience
         failures = 0
@@ -177,7 +180,7 @@ class PatientDbtCloudHook(DbtCloudHook):
             )
         except requests.RequestException as error:
             raise _network_error(what, error) from error
-        if answer.status_code >= REFUSED:
+        if answer.status_code >= REDIRECTED:
             raise error_of(answer.status_code, what, _json_of(answer), answer.headers)
         if endpoint and "/artifacts/" not in endpoint and _json_of(answer) is None:
             # A gateway's page with status 200 has been seen, for a run that was started.
@@ -187,6 +190,13 @@ class PatientDbtCloudHook(DbtCloudHook):
 
 def _no_way(what: str, why: str, remedy: str) -> TaskConfigurationError:
     return TaskConfigurationError(what, why, f"{remedy}; then Clear this task", CREDENTIALS)
+
+
+class _Session(requests.Session):
+    """Follows no redirect, and does not read where one leads, which may be no text at all."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 # requests' own
+        return None
 
 
 class _Headers(AuthBase):

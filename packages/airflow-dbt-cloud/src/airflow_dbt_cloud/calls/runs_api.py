@@ -3,6 +3,8 @@
 import json
 from typing import Any, Protocol
 
+from dbt_cloud_api.plain_text import printable_json
+
 
 Run = dict[str, Any]
 PAGE = 100
@@ -55,7 +57,7 @@ class HookRunsApi:
         answer = self.hook._run_and_get_response(  # noqa: SLF001 # the provider has no public call for all of these
             method=method, endpoint=f"{account}/{path}", payload=payload
         )
-        return answer.json()["data"]
+        return printable_json(answer.json()["data"])
 
 
 def _related(names: tuple[str, ...]) -> dict[str, str] | None:

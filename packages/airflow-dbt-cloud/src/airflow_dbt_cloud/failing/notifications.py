@@ -57,11 +57,13 @@ class DbtCloudFailureNotifier(BaseNotifier):
             return
         # It takes longer to import than a DAG file to read, and is seldom needed.
         from airflow.providers.apprise.hooks.apprise import AppriseHook  # noqa: PLC0415
-        from apprise import Apprise, NotifyFormat, NotifyType  # noqa: PLC0415
+        from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType  # noqa: PLC0415
 
         title, body = message_of(context)
         # The hook's own `notify` does not say whether anybody took the message.
-        services = Apprise()
+        services = Apprise(asset=AppriseAsset())
+        # A redirect would take along what an address has in its headers.
+        services.asset.http_redirects = False
         mask_addresses(connection.extra_dejson.get("config", []))
         AppriseHook(self.conn_id).set_config_from_conn(connection, services)
         # As text, so that a mail in HTML shows what dbt said and does not become it.

@@ -85,8 +85,8 @@ def triage_error(error: Exception, side: str, run_id: int | None, link: str | No
             else "mend the job or the parameters that the message names, then Clear this task."
         ),
         CREDENTIALS: (
-            "put a token that may run the job into the Airflow connection, then Clear this task: "
-            "it goes on with the same run if there is one."
+            "put a token that may run the job into the Airflow connection, and its host, "
+            "then Clear this task: it goes on with the same run if there is one."
         ),
         NETWORK: "see whether this machine reaches dbt Cloud, then Clear this task.",
         DBT_CLOUD: (

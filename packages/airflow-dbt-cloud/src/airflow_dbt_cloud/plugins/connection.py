@@ -25,6 +25,7 @@ from airflow_dbt_cloud.failing.notifications import (
 )
 from airflow_dbt_cloud.plugins.written_connection import write_connection
 from dbt_cloud_api.connection_settings import CONNECTION_ID, connection_from
+from dbt_cloud_api.secret_settings import with_secret_settings
 from dbt_cloud_api.user_error import UserError
 
 
@@ -56,11 +57,12 @@ class ConnectionListener:
         if type(component).__name__ != "Job":
             return
         try:
-            fields = connection_from(os.environ).fields()
+            settings = with_secret_settings(os.environ)
+            fields = connection_from(settings).fields()
         except UserError as error:
             log.error("The connection was not written", connection=CONNECTION_ID, reason=str(error))  # noqa: TRY400 # a traceback says nothing more
             return
-        told = apprise_config(os.environ.get("DBT_CLOUD_NOTIFICATION_URLS", ""))
+        told = apprise_config(settings.get("DBT_CLOUD_NOTIFICATION_URLS", ""))
         write_connection(CONNECTION_ID, fields)
         write_notifications(told)
         log.info("The connection was written", connection=CONNECTION_ID, host=fields["host"])

@@ -29,6 +29,8 @@ from airflow_dbt_cloud.ui.page import may_read_connections, page_templates, rend
 # The provider's hook has no time limit of its own; a page must.
 SECONDS_FOR_A_PAGE = 15
 OPEN = "/open"
+ODD_ANSWER = (LookupError, TypeError, ValueError)
+NO_ANSWER = (AirflowException, DbtCloudApiError, TimeoutError, *ODD_ANSWER)
 
 T = TypeVar("T")
 
@@ -49,12 +51,8 @@ async def show_page(
         account = await _within_time(read_account)
         chosen = run_id or (account.runs[0]["id"] if account.runs else None)
         run = await _within_time(read_run, chosen) if chosen else None
-    except (AirflowException, DbtCloudApiError, TimeoutError) as error:
-        reason = str(error) or f"dbt Cloud did not answer within {SECONDS_FOR_A_PAGE} seconds."
-        return render(templates, "dbt_cloud_unreachable.html", 502, reason=reason)
-    except (LookupError, TypeError, ValueError) as odd:
-        reason = f"Who answered does not answer as dbt Cloud does: {odd!r}"
-        return render(templates, "dbt_cloud_unreachable.html", 502, reason=reason)
+    except NO_ANSWER as error:
+        return _unreachable(error)
     may_see = may_read_connections(user)
     return render(templates, "dbt_cloud.html", account=account, run=run, with_connection=may_see)
 
@@ -64,10 +62,19 @@ async def open_page(page: Annotated[str, Query(pattern="^/deploy/")]) -> Respons
     """Lead to a page of dbt Cloud; the local one has logs and artifacts, and asks for a key."""
     try:
         link = await _within_time(link_to, page)
-    except (AirflowException, DbtCloudApiError, TimeoutError) as error:
-        return render(templates, "dbt_cloud_unreachable.html", 502, reason=str(error))
+    except NO_ANSWER as error:
+        return _unreachable(error)
     headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     return RedirectResponse(link, 303, headers)
+
+
+def _unreachable(error: Exception) -> HTMLResponse:
+    reason = str(error)
+    if isinstance(error, TimeoutError):
+        reason = f"dbt Cloud did not answer within {SECONDS_FOR_A_PAGE} seconds."
+    elif isinstance(error, ODD_ANSWER):
+        reason = f"Who answered does not answer as dbt Cloud does: {error!r}"
+    return render(templates, "dbt_cloud_unreachable.html", 502, reason=reason)
 
 
 @app.exception_handler(HTTPException)

@@ -7,7 +7,7 @@ The position is a small dictionary, so that it can travel from the triggerer to 
 from collections.abc import Iterator
 from typing import Any
 
-from dbt_cloud_api.plain_text import printable
+from dbt_cloud_api.plain_text import one_line, printable
 
 
 # The step's number to how many characters of its log have been shown.
@@ -49,4 +49,4 @@ def _text(step: dict[str, Any]) -> str:
 
 
 def _lines(text: str) -> Iterator[str]:
-    return (line.rstrip() for line in text.splitlines() if line.strip())
+    return (one_line(line.rstrip()) for line in text.splitlines() if line.strip())

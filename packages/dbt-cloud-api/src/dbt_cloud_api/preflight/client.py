@@ -1,10 +1,11 @@
 """One GET to dbt Cloud at a time: every step of the way can fail by itself."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlencode
 
 from dbt_cloud_api.client import USER_AGENT, Answer
+from dbt_cloud_api.plain_text import printable_json
 from dbt_cloud_api.preflight.check import PreflightError, error
 from dbt_cloud_api.preflight.route import Route
 from dbt_cloud_api.preflight.tls import NETWORK, connect, start_tls
@@ -35,11 +36,12 @@ class PreflightClient:
         }
         try:
             http.request("GET", address, headers=headers)
-            return Answer.read(http.getresponse(), BIGGEST_ANSWER)
+            answer = Answer.read(http.getresponse(), BIGGEST_ANSWER)
         except (OSError, HTTPException) as broken:
             raise self._broken(address, broken) from None
         finally:
             http.close()
+        return replace(answer, json=printable_json(answer.json))
 
     def of_account(self, version: str, path: str, **query: object) -> Answer:
         return self.get(f"{version}/accounts/{self.account_id}/{path}", **query)

@@ -9,6 +9,7 @@ import re
 from urllib.parse import urlsplit
 
 from dbt_cloud_api.client import Answer
+from dbt_cloud_api.plain_text import one_line
 from dbt_cloud_api.preflight.check import PreflightError, error
 from dbt_cloud_api.preflight.tls import NETWORK
 
@@ -35,7 +36,7 @@ def refusal(name: str, answer: Answer, host: str) -> PreflightError | None:
     return error(
         name,
         f"dbt Cloud answers {answer.status}",
-        f"Its words: {answer.message or answer.text[:200]}",
+        f"Its words: {answer.message or one_line(answer.text[:200])}",
         "make bundle packs everything a report needs.",
     )
 
@@ -127,7 +128,7 @@ def _trouble(name: str, answer: Answer, _host: str) -> PreflightError:
     return error(
         name,
         f"dbt Cloud is in trouble: it answers {answer.status}",
-        f"Its words: {answer.message or answer.text[:200]}",
+        f"Its words: {answer.message or one_line(answer.text[:200])}",
         "Is it known?   https://status.getdbt.com",
         "Try once more in a minute:   make doctor",
         ask="dbt Labs' support, if the status page says nothing",
@@ -135,14 +136,13 @@ def _trouble(name: str, answer: Answer, _host: str) -> PreflightError:
 
 
 def _redirected(name: str, answer: Answer, host: str) -> PreflightError:
-    location = answer.headers.get("Location", "")
+    location = one_line(answer.headers.get("Location") or "")
     elsewhere = urlsplit(location).netloc
     if elsewhere and elsewhere != host:
         return error(
             name,
             f"{host} sends its callers to {elsewhere}",
-            f"It answers {answer.status} with the address {location}. The provider follows, but "
-            "leaves the token behind.",
+            f"It answers {answer.status} with the address {location}. The token did not go there.",
             f"If that is your dbt Cloud, in .env:   DBT_CLOUD_HOST={elsewhere}",
             ask=ADMIN,
         )

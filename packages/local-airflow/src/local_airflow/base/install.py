@@ -21,7 +21,6 @@ DROPPED = (
     "VIRTUAL_ENV",
     "PYTHONHOME",
 )
-UV_VERSION = "0.13.9"
 TO_RUN = ("tools", "postgres", "local-dbt-cloud", "dbt", "airflow")
 # The DAG flight_delays trains its model in it.
 FOR_EXAMPLES = ("training",)
@@ -141,10 +140,14 @@ def _says(file: Path, stamp: str) -> bool:
 
 
 def _install_packages(uv: str, environment: Environment) -> None:
-    """Put in what is ours. The lock has what it needs; `--require-hashes` refuses a folder."""
+    """
+    Put in what is ours. The lock has what it needs; `--require-hashes` refuses a folder.
+
+    uv builds it by itself; offline, it can fetch nobody else's program to do so.
+    """
     sources = [text for name in environment.packages for text in ("-e", str(PACKAGES / name))]
     python = str(environment.folder / "bin" / "python")
-    run_uv([uv, "pip", "install", "--no-deps", "--python", python, *sources])
+    run_uv([uv, "pip", "install", "--offline", "--no-deps", "--python", python, *sources])
     (environment.folder / "installed-packages").write_text(environment.packages_stamp())
 
 
@@ -197,7 +200,8 @@ def find_uv() -> str:
             print("fetching uv with pip …", flush=True)
         run_uv([sys.executable, "-m", "venv", "--clear", str(LOCAL / "uv")])
         pip = [str(LOCAL / "uv" / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        run_uv([*pip, f"uv=={UV_VERSION}"])
+        lock_file = str(environment_of("installer").lock)
+        run_uv([*pip, "--require-hashes", "--requirement", lock_file])
     return str(own)
 
 

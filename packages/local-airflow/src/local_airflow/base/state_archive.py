@@ -10,6 +10,7 @@ import sqlite3
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -19,18 +20,28 @@ from dbt_cloud_api.user_error import UserError
 
 
 SQLITE = b"SQLite format 3\0"
+# The other versions of dbt that jobs have asked for.
+INSTALLED = "dbt_environments"
 
 
 def write_archive(folder: Path, stream: BinaryIO) -> None:
     with tarfile.open(fileobj=stream, mode="w|") as archive:
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            if file.name.endswith(("-wal", "-shm")):
-                continue  # part of the database beside it, which is copied as a whole
+        for file in sorted(_data(folder)):
             name = str(file.relative_to(folder))
             if _is_database(file):
                 _add_database(archive, file, name)
             else:
                 archive.add(file, name)
+
+
+def _data(folder: Path) -> Iterator[Path]:
+    """Give the files that are data: what is installed there is made anew where it is missing."""
+    for path in folder.rglob("*"):
+        is_installed = path.relative_to(folder).parts[0] == INSTALLED
+        # Part of the database beside it, which is copied as a whole.
+        is_part = path.name.endswith(("-wal", "-shm"))
+        if path.is_file() and not (path.is_symlink() or is_installed or is_part):
+            yield path
 
 
 def _is_database(file: Path) -> bool:

@@ -10,9 +10,11 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
+from dbt_cloud_api.secret_settings import SECRET_SETTINGS
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.folders import ROOT, dotenv_path
 from local_airflow.stack.settings import StackSettings
@@ -175,7 +177,20 @@ def terminal() -> list[str]:
     return [] if sys.stdin.isatty() and sys.stdout.isatty() else ["--no-TTY"]
 
 
+def write_dbt_variables(settings: StackSettings) -> None:
+    """Write what of `.env` the local dbt Cloud may know; Compose cannot choose by a prefix."""
+    file = dbt_variables_file(settings)
+    file.touch(mode=0o600)
+    lines = [f"{name}={value}\n" for name, value in settings.dbt_variables.items()]
+    file.write_text("".join(lines), encoding="utf-8")
+
+
+def dbt_variables_file(settings: StackSettings) -> Path:
+    return settings.folders.containers.root / "dbt_variables.env"
+
+
 def _given(settings: StackSettings) -> dict[str, str]:
+    secrets = {name: settings.dotenv[name] for name in SECRET_SETTINGS}
     # Root gets the image's own user: Airflow as root would be no gain to anybody.
     given = {
         "AIRFLOW_UID": str(os.getuid() or 50000),
@@ -183,6 +198,11 @@ def _given(settings: StackSettings) -> dict[str, str]:
         "LOCAL_DBT_CLOUD_PORT": str(settings.local_dbt_cloud_port),
         "POSTGRES_PORT": str(settings.postgres_port),
         "LOCAL_ENV_FILE": str(dotenv_path()),
+        "LOCAL_DBT_ENV_FILE": str(dbt_variables_file(settings)),
+        # Whatever the shell says: what counts is .env.
+        **secrets,
+        # What Compose does not do by itself: replace a container when its file has changed.
+        "SECRET_SETTINGS_STAMP": sha256(repr(secrets).encode()).hexdigest()[:12],
         "EXTRA_CA_FILE": str(settings.extra_ca_file or ""),
     }
     git = ROOT / ".git"

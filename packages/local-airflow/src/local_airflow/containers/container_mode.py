@@ -23,6 +23,7 @@ from local_airflow.containers.compose import (
     project_folder,
     service_of,
     terminal,
+    write_dbt_variables,
 )
 from local_airflow.stack.generated_secrets import Secrets
 from local_airflow.stack.mode import Part
@@ -125,6 +126,7 @@ class ContainerMode:
 
     def start(self) -> None:
         self.folders.create()
+        write_dbt_variables(self.described)
         # No account needs the local dbt Cloud.
         without = [] if self.described.is_local else ["--scale", "local-dbt-cloud=0"]
         with (self.folders.logs / "compose.log").open("wb") as log:

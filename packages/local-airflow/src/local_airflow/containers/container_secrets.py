@@ -31,6 +31,7 @@ def write_for_airflow(folder: Path, secrets: Secrets) -> None:
         **airflow_secrets(secrets, POSTGRES_AT),
         "LOCAL_DBT_CLOUD_TOKEN": secrets.local_dbt_cloud_token,
         "METADATA_PASSWORD": secrets.airflow_database_password,
+        "AIRFLOW__CELERY__BROKER_URL": f"redis://:{secrets.valkey_password}@valkey:6379/0",
     }
     write(folder / "environment", as_lines(environment))
     write(folder / "passwords.json", json.dumps({"admin": secrets.admin_password}))
@@ -52,6 +53,11 @@ def write_for_postgres(folder: Path, secrets: Secrets) -> None:
     for name, password in passwords.items():
         # PostgreSQL's image reads it as a user of its own; only its containers see this volume.
         write(folder / name, password, mode=0o444)
+
+
+def write_for_valkey(folder: Path, secrets: Secrets) -> None:
+    write(folder / "password", secrets.valkey_password)
+    write(folder / "valkey.conf", f"requirepass {secrets.valkey_password}\n")
 
 
 def write_bundles(folder: Path) -> None:
@@ -92,13 +98,16 @@ def main() -> int:
     write_for_airflow(folder / "airflow", secrets)
     write_for_local_dbt_cloud(folder / "local-dbt-cloud", secrets)
     write_for_postgres(folder / "postgres", secrets)
+    if (folder / "valkey").exists():
+        write_for_valkey(folder / "valkey", secrets)
     try:
         write_bundles(folder)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for given in (folder / "airflow", folder / "local-dbt-cloud", *OWNED.glob("*")):
-        give(given, owner)
+    given = [folder / name for name in ("airflow", "local-dbt-cloud", "valkey")]
+    for each in (*filter(Path.exists, given), *OWNED.glob("*")):
+        give(each, owner)
     return 0
 
 

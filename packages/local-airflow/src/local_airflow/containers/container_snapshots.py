@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from local_airflow.containers.compose import Compose
+from local_airflow.stack.generated_secrets import DATABASES
 
 
 STATE_IN_CONTAINER = "/var/lib/local_dbt_cloud"
@@ -25,8 +26,9 @@ def bring_back(compose: Compose, folder: Path) -> None:
     compose.ask("down", "--remove-orphans")
     compose.ask("up", "--detach", "--wait", "--no-build", "postgres")
     compose.ask("cp", str(folder / "fernet_key"), "secrets:/run/secrets/clone/fernet_key")
-    for dump in sorted(folder.glob("*.dump")):
-        name, inside = dump.stem, ["exec", "--no-TTY", "postgres"]
+    for name in DATABASES:
+        dump = folder / f"{name}.dump"
+        inside = ["exec", "--no-TTY", "postgres"]
         compose.ask(*inside, "dropdb", "--username=postgres", "--if-exists", "--force", name)
         compose.ask(*inside, "createdb", "--username=postgres", f"--owner={name}", name)
         restore = ["pg_restore", "--no-owner", "--exit-on-error", f"--dbname={name}"]

@@ -17,6 +17,7 @@ from dbt_jobs_as_code.schemas import check_job_mapping_same
 from loguru import logger
 from pydantic import ValidationError
 
+from dbt_cloud_api.plain_text import one_line
 from dbt_cloud_api.user_error import UserError
 
 
@@ -40,6 +41,11 @@ class Change:
     action: str
     key: str
     differences: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # The account has texts in it that somebody else chose.
+        object.__setattr__(self, "key", one_line(self.key))
+        object.__setattr__(self, "differences", tuple(map(one_line, self.differences)))
 
 
 def plan(account: Account) -> list[Change]:
@@ -73,7 +79,7 @@ def apply(account: Account, *, delete: bool) -> list[str]:
             if change.action.lower() == "delete" and change.type == "job" and not delete:
                 continue
             change.apply()
-            done.append(f"{change.action.lower()}d {change.identifier}")
+            done.append(one_line(f"{change.action.lower()}d {change.identifier}"))
     return done
 
 

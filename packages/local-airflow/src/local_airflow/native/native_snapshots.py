@@ -12,6 +12,7 @@ from local_airflow.base.folders import ROOT
 from local_airflow.base.state_archive import read_archive, write_archive
 from local_airflow.native import postgres
 from local_airflow.native.process_table import base_environment
+from local_airflow.stack.generated_secrets import DATABASES
 from local_airflow.stack.settings import StackSettings
 
 
@@ -41,8 +42,9 @@ def bring_back(settings: StackSettings, folder: Path) -> None:
     key.write_text((folder / "fernet_key").read_text(encoding="ascii"), encoding="ascii")
     superuser = settings.secrets.postgres_password
     with _postgres_alone(settings):
-        for dump in sorted(folder.glob("*.dump")):
-            name, as_superuser = dump.stem, "--username=postgres"
+        for name in DATABASES:
+            dump = folder / f"{name}.dump"
+            as_superuser = "--username=postgres"
             _run(settings, superuser, "dropdb", as_superuser, "--if-exists", "--force", name)
             _run(settings, superuser, "createdb", as_superuser, f"--owner={name}", name)
             _run(

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dbt_cloud_api.dotenv_file import read_dotenv
-from local_airflow.base.folders import LOCAL, ROOT
+from dbt_cloud_api.secret_settings import FILE_VARIABLE, SECRET_SETTINGS
+from local_airflow.base.folders import LOCAL, ROOT, dotenv_path
 from local_airflow.base.install import DROPPED
 from local_airflow.native import postgres
 from local_airflow.stack.generated_secrets import Secrets
@@ -51,7 +52,8 @@ def python(environment: str) -> Path:
 
 
 def base_environment(settings: StackSettings) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if key not in DROPPED}
+    dropped = {*DROPPED, *SECRET_SETTINGS}
+    kept = {key: value for key, value in os.environ.items() if key not in dropped}
     kept = {key: value for key, value in kept.items() if not key.startswith("AIRFLOW_")}
     return {**kept, MARK: str(settings.state), "PYTHONPATH": python_path(settings)}
 
@@ -100,10 +102,17 @@ def airflow_environment(settings: StackSettings) -> dict[str, str]:
         **base_environment(settings),
         **SUGGESTED,
         **settings.airflow_settings,
-        **settings.dbt_cloud_variables(),
+        **_connection_variables(settings),
         **task_environment(settings),
         **_must_have(settings),
     }
+
+
+def _connection_variables(settings: StackSettings) -> dict[str, str]:
+    """Say what Airflow's connections are made of; what of it opens something stays in `.env`."""
+    variables = settings.dbt_cloud_variables()
+    told = {name: value for name, value in variables.items() if name not in SECRET_SETTINGS}
+    return {**told, FILE_VARIABLE: str(dotenv_path())}
 
 
 def task_environment(settings: StackSettings) -> dict[str, str]:

@@ -100,7 +100,7 @@ def print_table(settings: StackSettings, connection: DbtCloudConnection) -> None
         ("Airflow", settings.airflow_url),
         ("  login", f"admin  {settings.admin_password}"),
         ("dbt Cloud", dbt_cloud),
-        *([("  to look", "make open WHAT=dbt-cloud")] if settings.is_local else []),
+        *([("  pages", "make open WHAT=dbt-cloud")] if settings.is_local else []),
         ("PostgreSQL", f"127.0.0.1:{settings.postgres_port}, database warehouse"),
         ("next", "make run"),
     ]

@@ -10,11 +10,11 @@ from local_airflow.base.progress_line import ProgressLine
 from local_airflow.running.dag_run import unknown_dag
 from local_airflow.running.mode_choice import current
 from local_airflow.stack.airflow_api import AirflowApi, AirflowApiError
+from local_airflow.stack.generated_secrets import DATABASES
 from local_airflow.stack.mode import Mode
 from local_airflow.stack.settings import load_settings
 
 
-DATABASES = ("airflow", "warehouse")
 DEBUG_PORT = 5678
 # In one process, a trigger that waits cannot ask the database for its connection, and a deferred
 # task would fail; from a variable it can have it.

@@ -9,10 +9,10 @@ import json
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
+from dbt_cloud_api.client import REDIRECTED, AsItIs, redirection
 from dbt_cloud_api.user_error import UserError
 from local_airflow.stack.settings import StackSettings, load_settings
 
@@ -23,7 +23,7 @@ SECONDS_PER_REQUEST = 30
 UNAUTHORIZED = 401
 
 # A proxy that the user's network needs knows nothing of this machine's own ports.
-_opener = build_opener(ProxyHandler({}))
+_opener = build_opener(ProxyHandler({}), AsItIs())
 
 
 class AirflowApiError(UserError):
@@ -90,13 +90,12 @@ class AirflowApi:
             request.add_header("Authorization", f"Bearer {token}")
         try:
             with _opener.open(request, timeout=self.seconds) as answer:
-                text = answer.read()
-        except HTTPError as error:
-            with error:
-                detail = _detail(error.read().decode(errors="replace"))
-            raise AirflowApiError(error.code, detail, f"{method} {path}") from None
-        except (URLError, OSError, HTTPException) as error:
+                text = answer.read().decode(errors="replace")
+        except (OSError, HTTPException) as error:
             raise _no_answer(self.base_url, error) from None
+        if answer.status >= REDIRECTED:
+            detail = redirection(answer.headers) or _detail(text)
+            raise AirflowApiError(answer.status, detail, f"{method} {path}")
         return json.loads(text) if text else None
 
 

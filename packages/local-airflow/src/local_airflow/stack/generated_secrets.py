@@ -13,6 +13,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 
+# Each has a role of its name, which owns it.
+DATABASES = ("airflow", "warehouse")
+
+
 def _fernet_key() -> str:
     # Fernet wants 32 bytes in base64 with its padding, which `token_urlsafe` leaves out.
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
@@ -46,15 +50,14 @@ class Secrets:
     postgres_password: str = _made_by(_long)
     airflow_database_password: str = _made_by(_long)
     warehouse_password: str = _made_by(_long)
+    valkey_password: str = _made_by(_long)
     local_dbt_cloud_token: str = _made_by(_token)
 
     @property
     def database_passwords(self) -> dict[str, str]:
         """Map each database to the password of its owner, who has its name."""
-        return {
-            "airflow": self.airflow_database_password,
-            "warehouse": self.warehouse_password,
-        }
+        passwords = (self.airflow_database_password, self.warehouse_password)
+        return dict(zip(DATABASES, passwords, strict=True))
 
 
 def read_secrets(folder: Path) -> Secrets:

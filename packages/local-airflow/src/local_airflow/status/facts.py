@@ -6,6 +6,7 @@ from typing import Any
 
 from dbt_cloud_api.client import DbtCloudApi
 from dbt_cloud_api.job_url import Address
+from dbt_cloud_api.plain_text import one_line
 from dbt_cloud_api.user_error import UserError
 from local_airflow.doctor.pins import locked_versions
 from local_airflow.stack.airflow_api import AirflowApi
@@ -94,7 +95,7 @@ def _import_errors(api: AirflowApi) -> list[str] | None:
         errors = api.get("/api/v2/importErrors", limit=100)["import_errors"]
     except UserError:
         return None
-    return [each["filename"] for each in errors]
+    return [one_line(each["filename"]) for each in errors]
 
 
 def _versions(api: AirflowApi) -> dict[str, str]:

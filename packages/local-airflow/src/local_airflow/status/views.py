@@ -70,7 +70,7 @@ def _dbt_cloud(facts: DbtCloudFacts) -> Iterator[tuple[str, str]]:
     yield "  job", facts.job_name
     yield "", facts.job_url
     if facts.is_local:
-        yield "  to look", "make open WHAT=dbt-cloud"
+        yield "  pages", "make open WHAT=dbt-cloud"
     last = facts.last_run
     if last is None:
         yield "  last run", "none yet; to start one:   make run"

@@ -8,19 +8,20 @@ from local_dbt_cloud.store.store import Run, Store
 
 SECRET_PREFIX = "DBT_ENV_SECRET"  # noqa: S105 - the beginning of a name
 MASK = "**********"
-# These steer where dbt reads and writes, which is the server's business in every run.
+# These steer where dbt reads and writes, which is the server's business in every run: the options
+# of dbt 1.7 to 1.11 and of dbt 2, and what they read besides.
 KEPT_FROM_DBT = frozenset(
     {
-        "DBT_CLEAN_PROJECT_FILES_ONLY",
-        "DBT_DEFER_STATE",
-        "DBT_LOG_PATH",
-        "DBT_PACKAGES_INSTALL_PATH",
-        "DBT_PROFILE",
-        "DBT_PROFILES_DIR",
-        "DBT_PROJECT_DIR",
-        "DBT_STATE",
-        "DBT_TARGET",
-        "DBT_TARGET_PATH",
+        *("DBT_ARTIFACT_STATE_PATH", "DBT_CLEAN_PROJECT_FILES_ONLY", "DBT_DB_RUNNER_PATH"),
+        *("DBT_CLOUD_AUTO_EXPOSURES_FILE_PATH", "DBT_CLOUD_PUBLICATIONS_DIR"),
+        *("DBT_CLOUD_PUBLICATION_FILE_PATH", "DBT_CLOUD_RESOLVED_PROJECTS_FILE_PATH"),
+        *("DBT_DEFER_STATE", "DBT_DOCS_TARGET_PATH", "DBT_DOWNLOADS_DIR", "DBT_DOWNLOAD_DIR"),
+        *("DBT_FS_INTERNAL_PACKAGES_INSTALL_PATH", "DBT_INDEX_DIR", "DBT_LOG_PATH"),
+        *("DBT_METADATA_DIR", "DBT_OTEL_FILE_NAME", "DBT_OTEL_PARQUET_FILE_NAME"),
+        *("DBT_PACKAGES_INSTALL_PATH", "DBT_PARTIAL_PARSE_FILE_PATH", "DBT_PROFILE"),
+        *("DBT_PROFILES_DIR", "DBT_PROJECT_DIR", "DBT_RECORDED_FILE_PATH"),
+        *("DBT_RECORDER_FILE_PATH", "DBT_STATE", "DBT_TARGET", "DBT_TARGET_PATH"),
+        "DBT_TIME_MACHINE_PATH",
     }
 )
 PRECEDENCE = ("project", "environment", "job")

@@ -172,6 +172,8 @@ def guard(step: socket.socket) -> NoReturn:
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     with contextlib.suppress(OSError):
         step.sendall(str(code % 256).encode())
+    # This process, and whatever dbt has left running.
+    os.killpg(0, signal.SIGKILL)
     os._exit(0)
 
 

@@ -12,7 +12,6 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +26,6 @@ RELEASE_TRACKS = re.compile(r"(versionless|latest|latest-fusion|compatible|exten
 VERSION = re.compile(r"(\d+)\.(\d+)(\.\d+((a|b|rc)\d+)?)?(-latest|-pre)?")
 # Building a package may need the network and its settings, and nothing else of this server's.
 FOR_INSTALLING = re.compile(r"(UV|PIP)_\w+|(https?|no|all)_proxy", re.IGNORECASE)
-SECONDS_TO_LOOK = 0.2
 
 
 class NoSuchDbtError(Exception):
@@ -57,18 +55,6 @@ class Installation:
 
     def finish(self) -> None:
         (self.folder / "installed").write_text("\n".join(self.requirements) + "\n")
-
-    @contextmanager
-    def held(self, ended: threading.Event) -> Iterator[bool]:
-        """One run installs, others wait; answer whether it is this one's turn and not too late."""
-        while not self.lock.acquire(timeout=SECONDS_TO_LOOK):
-            if ended.is_set():
-                yield False
-                return
-        try:
-            yield not ended.is_set()
-        finally:
-            self.lock.release()
 
     def commands(self, python: Path, log: Path) -> Iterator[Invocation]:
         """What uv is told, one after the other."""

@@ -32,12 +32,17 @@ INHERITED = (
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """`arguments` is all behind `dbt`; what dbt prints is added to `log`."""
+    """
+    `arguments` is all behind the program's name; what it prints is added to `log`.
+
+    `errors` is for what a program, which is then not dbt, prints to standard error.
+    """
 
     arguments: Sequence[str]
     folder: Path
     process_env: Mapping[str, str]
     log: Path
+    errors: Path | None = None
 
 
 class DbtProcess(Protocol):
@@ -77,18 +82,21 @@ class StoppedInTime(ABC):
 
 
 class GuardedProcess(StoppedInTime):
-    """A process group of its own: the guard, dbt, and whatever dbt starts."""
+    """A process group of its own: the guard, the program, and whatever that starts."""
 
-    def __init__(self, dbt: Path, invocation: Invocation) -> None:
+    def __init__(self, program: Path, invocation: Invocation) -> None:
         super().__init__()
-        with invocation.log.open("ab") as output:
+        with (
+            invocation.log.open("ab") as output,
+            (invocation.errors or invocation.log).open("ab") as errors,
+        ):
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(GUARD), str(dbt), *invocation.arguments],
+                [sys.executable, "-I", "-S", str(GUARD), str(program), *invocation.arguments],
                 cwd=invocation.folder,
                 env=dict(invocation.process_env),
                 stdin=subprocess.PIPE,
                 stdout=output,
-                stderr=subprocess.STDOUT,
+                stderr=errors,
                 process_group=0,
             )
 
@@ -107,8 +115,8 @@ class GuardedProcess(StoppedInTime):
 
 
 @dataclass(frozen=True, slots=True)
-class PlainDbt:
-    """Loads dbt anew for every step: about two seconds each."""
+class Program:
+    """A program on its own. dbt, started so, is loaded anew for every step: about two seconds."""
 
     executable: Path
 

@@ -2,12 +2,16 @@
 
 import hashlib
 import os
-import subprocess
+import shutil
+import tempfile
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_dbt_cloud.dbt.dbt_process import Invocation
+from local_dbt_cloud.dbt.one_at_a_time import one_at_a_time
 from local_dbt_cloud.dbt.project_files import extract_files
 
 
@@ -15,6 +19,8 @@ SECONDS_FOR_GIT = 60
 SECONDS_TO_FETCH = 900
 # Nobody is there to answer: what asks for a password must fail instead.
 NEVER_ASK = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
+# A fetch tidies up, by itself in the background, where nobody would end it.
+IN_FRONT = ("-c", "gc.autoDetach=false", "-c", "maintenance.autoDetach=false")
 FETCHING: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 
@@ -28,65 +34,77 @@ class Commit:
     sha: str | None
 
 
-def read_head(folder: Path) -> Commit:
-    """The commit that is checked out; empty outside a repository and before the first commit."""
-    try:
-        sha = git(folder, "rev-parse", "--verify", "HEAD").decode().strip()
-        branch = git(folder, "rev-parse", "--abbrev-ref", "HEAD").decode().strip()
-    except GitError:
-        return Commit(None, None)
-    return Commit(None if branch == "HEAD" else branch, sha)
-
-
-def extract(folder: Path, revision: str, into: Path, subfolder: str | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Git:
     """
-    Write a folder as it was at a branch or commit; answer the commit's id.
+    Git as a program of one run, which ends with the run, however long a server lets it wait.
 
-    Raises `GitError`, and `OutsideError` for a link that leads out of the folder.
-
-    In a mirror, which has no folders, `subfolder` names the one that is meant; "" is all.
+    `run` starts it and answers whether it succeeded within so many seconds.
     """
-    commit = f"{revision}^{{commit}}"
-    sha = git(folder, "rev-parse", "--verify", "--end-of-options", commit).decode().strip()
-    what = [sha, "."] if subfolder is None else [f"{sha}:{subfolder}"]
-    archive = git(folder, "archive", "--format=tar", *what)
-    extract_files(archive, into)
-    return sha
 
+    run: Callable[[Invocation, float], bool]
+    ended: threading.Event
 
-def update_mirror(url: str, mirrors: Path) -> tuple[Path, str | None]:
-    """
-    Bring the copy of a repository up to date, or make it.
-
-    Answer where it is and, when the repository could not be reached, why: the copy is then as it
-    was the last time. Raise `GitError` when there is no copy either.
-    """
-    mirror = mirrors / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.git"
-    with FETCHING[mirror]:
-        if not mirror.is_dir():
-            mirrors.mkdir(parents=True, exist_ok=True)
-            clone = ("clone", "--quiet", "--mirror", "--end-of-options", url, str(mirror))
-            git(mirrors, *clone, seconds=SECONDS_TO_FETCH)
-            return mirror, None
+    def read_head(self, folder: Path) -> Commit:
+        """The commit that is checked out; empty outside a repository and before the first one."""
         try:
-            git(mirror, "fetch", "--quiet", "--prune", "origin", seconds=SECONDS_TO_FETCH)
-        except GitError as error:
-            return mirror, str(error)
-        return mirror, None
+            said = self._git(folder, "rev-parse", "HEAD", "--abbrev-ref", "HEAD")
+        except GitError:
+            return Commit(None, None)
+        sha, branch = said.decode().split()
+        return Commit(None if branch == "HEAD" else branch, sha)
 
+    def extract(self, folder: Path, revision: str, into: Path, subfolder: str | None = None) -> str:
+        """
+        Write a folder as it was at a branch or commit; answer the commit's id.
 
-def git(folder: Path, *arguments: str, seconds: int = SECONDS_FOR_GIT) -> bytes:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            env=os.environ | NEVER_ASK,
-            stdin=subprocess.DEVNULL,
-            timeout=seconds,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise GitError(str(error)) from None
-    if done.returncode:
-        raise GitError(done.stderr.decode(errors="replace").strip())
-    return done.stdout
+        Raises `GitError`, and `OutsideError` for a link that leads out of the folder.
+
+        In a mirror, which has no folders, `subfolder` names the one that is meant; "" is all.
+        """
+        commit = ("--verify", "--end-of-options", f"{revision}^{{commit}}")
+        sha = self._git(folder, "rev-parse", *commit).decode().strip()
+        what = [sha, "."] if subfolder is None else [f"{sha}:{subfolder}"]
+        extract_files(self._git(folder, "archive", "--format=tar", *what), into)
+        return sha
+
+    def update_mirror(self, url: str, mirrors: Path) -> tuple[Path, str | None]:
+        """
+        Bring the copy of a repository up to date, or make it.
+
+        Answer where it is and, when the repository could not be reached, why: the copy is then as
+        it was the last time. Raise `GitError` when there is no copy either.
+        """
+        mirror = mirrors / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.git"
+        with one_at_a_time(FETCHING[mirror], self.ended) as is_our_turn:
+            if not is_our_turn:
+                raise GitError("the run has ended")
+            if not mirror.is_dir():
+                self._clone(url, mirror)
+                return mirror, None
+            fetch = ("fetch", "--quiet", "--prune", "origin")
+            try:
+                self._git(mirror, *fetch, seconds=SECONDS_TO_FETCH)
+            except GitError as error:
+                return mirror, str(error)
+            return mirror, None
+
+    def _clone(self, url: str, mirror: Path) -> None:
+        """Clone beside it first: a clone that is killed leaves a folder that is no repository."""
+        mirror.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=mirror.parent) as draft:
+            clone = ("clone", "--quiet", "--mirror", "--end-of-options", url, "mirror.git")
+            self._git(Path(draft), *clone, seconds=SECONDS_TO_FETCH)
+            Path(draft, "mirror.git").rename(mirror)
+
+    def _git(self, folder: Path, *arguments: str, seconds: float = SECONDS_FOR_GIT) -> bytes:
+        if shutil.which("git") is None:
+            raise GitError("git is not installed")
+        with tempfile.TemporaryDirectory(prefix="git-") as said:
+            output, errors = Path(said, "output"), Path(said, "errors")
+            words = ["-C", str(folder), *IN_FRONT, *arguments]
+            invocation = Invocation(words, Path.cwd(), os.environ | NEVER_ASK, output, errors)
+            if not self.run(invocation, seconds):
+                why = errors.read_text(errors="replace").strip() if errors.exists() else ""
+                raise GitError(why or f"git {arguments[0]} did not end in {seconds} seconds")
+            return output.read_bytes()

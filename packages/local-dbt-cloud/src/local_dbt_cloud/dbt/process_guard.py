@@ -1,5 +1,5 @@
 """
-Runs one command and takes it down when the server dies.
+Runs one command, takes it down when the server dies, and ends what it leaves running.
 
 The server holds the other end of this process's standard input. When the server is gone, however
 it went, that end closes, and the whole process group is killed: no dbt keeps writing to a
@@ -7,6 +7,7 @@ warehouse for a run that nobody looks after. A script of its own that imports ne
 because it stands before every dbt process.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -28,14 +29,24 @@ def main(command: list[str]) -> int:
         file_actions=[nothing],
         setsigdef=[signal.SIGINT, signal.SIGTERM],
     )
-    threading.Thread(target=die_with_the_server, args=(lifeline,), daemon=True).start()
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) % 256
+    group = os.getpgid(0)
+    threading.Thread(target=die_with_the_server, args=(lifeline, group), daemon=True).start()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) % 256
+    end_the_rest(group)
+    return code
 
 
-def die_with_the_server(lifeline: int) -> None:
+def die_with_the_server(lifeline: int, group: int) -> None:
     while os.read(lifeline, 1):
         pass
-    os.killpg(0, signal.SIGKILL)
+    os.killpg(group, signal.SIGKILL)
+
+
+def end_the_rest(group: int) -> None:
+    """End what the command has left running, and not this process, which still has its code."""
+    with contextlib.suppress(OSError):  # nothing is left, or the server is gone
+        os.setpgid(0, os.getpgid(os.getppid()))
+        os.killpg(group, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 from local_dbt_cloud.dbt.dbt_process import (
     DbtProcess,
     Invocation,
-    PlainDbt,
+    Program,
     StoppedInTime,
     inherited_process_env,
 )
@@ -58,7 +58,7 @@ class WarmDbt:
     ) -> None:
         self.python = executable.with_name("python")
         self.adapters = adapters
-        self.plain = PlainDbt(executable)
+        self.plain = Program(executable)
         self.lock = threading.Lock()
         self.forks: socket.socket | None = None
         self.loading: socket.socket | None = None

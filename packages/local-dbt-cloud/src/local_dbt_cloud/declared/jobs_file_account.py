@@ -20,6 +20,8 @@ NOT_IN_A_PROFILE = {
     "threads": "the job's settings",
 }
 SECRET = re.compile(r"pass(word|phrase)?|token|secret|(?<!_)key|private_key|client_secret|pwd")
+# What begins with `-` would be an option of git or of ssh, and `ext::` a command.
+GIT_URL = re.compile(r"(https?|ssh|file)://[^\s-]\S*|\w[\w.-]*@\w[\w.-]*:\S+")
 ENV_VAR = re.compile(r"\{\{\s*env_var\(\s*['\"](\w+)['\"]")
 
 
@@ -61,7 +63,7 @@ def check_adapter(requirement: str) -> str:
 
 
 def check_git_url(url: str) -> str:
-    if not re.match(r"(https?|ssh|file)://\S+$|[\w.-]+@[\w.-]+:\S+$", url):
+    if not GIT_URL.fullmatch(url):
         raise ValueError(f"'{url}' is no URL of a git repository: https, ssh or file")
     return url
 

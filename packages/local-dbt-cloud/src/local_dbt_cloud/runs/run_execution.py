@@ -13,6 +13,8 @@ from local_dbt_cloud.account.account import Account
 from local_dbt_cloud.account.run_variables import effective_variables
 from local_dbt_cloud.dbt.dbt_installations import DbtInstallations
 from local_dbt_cloud.dbt.dbt_process import Invocation, inherited_process_env
+from local_dbt_cloud.dbt.git_repository import Git
+from local_dbt_cloud.dbt.project_files import OutsideError, check_project
 from local_dbt_cloud.runs.deferral import copy_state, deferral_process_env, find_deferred_run
 from local_dbt_cloud.runs.run_controls import RunControls, StandIn, StepAhead
 from local_dbt_cloud.runs.run_environment import dbt_settings, describe_run
@@ -72,7 +74,6 @@ class RunExecution:
             raise LookupError(run.job_id)
         self.job = job.definition
         self.folder = RunFolder(settings.state / "runs" / str(run.id))
-        self.preparation = RunPreparation(run, job, self.folder, settings, account)
         self.parsed = settings.state / "parsed" / f"{run.job_id}.msgpack"
         self.index = 0
         self.step_id: int | None = None
@@ -80,6 +81,8 @@ class RunExecution:
         self.end: End | None = None
         self.ended = threading.Event()
         self.programs = RunPrograms(installations, self.ended)
+        git = Git(self.programs.run_git, self.ended)
+        self.preparation = RunPreparation(run, job, self.folder, settings, account, git)
 
     def start(self, when_done: Callable[[int], None]) -> threading.Thread:
         thread = threading.Thread(
@@ -258,14 +261,16 @@ class RunExecution:
             arguments = allowed_command(command).arguments
             resumes = command == RETRY and self.run.retrying_run_id is not None
             resumed = ["--state", str(self.folder.state)] if resumes else []
+            process_env = self._process_env(resumes=resumes)
+            check_project(self.folder.project, process_env)
             invocation = Invocation(
                 [*arguments, *resumed],
                 self.folder.project,
-                self._process_env(resumes=resumes),
+                process_env,
                 self.folder.console_log(self.index),
             )
             return self.programs.run_dbt(invocation)
-        except (CommandRefusedError, OSError) as error:
+        except (CommandRefusedError, OutsideError, OSError) as error:
             self._log(str(error))
             return False
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from local_dbt_cloud.account.account import Account
 from local_dbt_cloud.account.run_variables import effective_variables
-from local_dbt_cloud.dbt import git_repository
 from local_dbt_cloud.dbt.dbt_installations import Wanted
-from local_dbt_cloud.dbt.git_repository import Commit, GitError
+from local_dbt_cloud.dbt.git_repository import Commit, Git, GitError
 from local_dbt_cloud.dbt.profile_source import (
     ROOT_VARIABLE,
     IncompleteEnvironmentError,
@@ -33,10 +32,16 @@ class PreparationError(Exception):
 
 class RunPreparation:
     def __init__(
-        self, run: Run, job: Job, folder: RunFolder, settings: ServerSettings, account: Account
+        self,
+        run: Run,
+        job: Job,
+        folder: RunFolder,
+        settings: ServerSettings,
+        account: Account,
+        git: Git,
     ) -> None:
         self.run, self.folder, self.settings, self.account = run, folder, settings, account
-        self.job = job.definition
+        self.job, self.git = job.definition, git
         self.project = account.project(run.project_id)
         self.environment = account.environment(run.environment_id)
         self.connection_name = connection_name(account, self.environment)
@@ -69,15 +74,15 @@ class RunPreparation:
             raise PreparationError(f"there is no dbt_project.yml in {folder}")
         if revision is None:
             return self._copy_folder(folder, log)
-        sha = git_repository.extract(folder, revision, self.folder.project)
+        sha = self.git.extract(folder, revision, self.folder.project)
         return Commit(self.branch, sha)
 
     def _clone_url(self, url: str, revision: str | None, log: Log) -> Commit:
-        mirror, failure = git_repository.update_mirror(url, self.settings.state / "repositories")
+        mirror, failure = self.git.update_mirror(url, self.settings.state / "repositories")
         if failure is not None:
             log(f"{failure}\nThe repository is used as it was the last time.")
-        head = git_repository.read_head(mirror)
-        sha = git_repository.extract(
+        head = self.git.read_head(mirror)
+        sha = self.git.extract(
             mirror,
             revision or "HEAD",
             self.folder.project,
@@ -94,7 +99,7 @@ class RunPreparation:
     def _copy_folder(self, source: Path, log: Log) -> Commit:
         self.folder.copy_project(source)
         log(f"The folder {source} as it is now, with what is not committed.")
-        return git_repository.read_head(source)
+        return self.git.read_head(source)
 
     # The profile
 

@@ -1,4 +1,4 @@
-"""The programs that a run starts, one after the other: dbt, and what installs it."""
+"""The programs that a run starts, one after the other: git, dbt, and what installs it."""
 
 import threading
 from pathlib import Path
@@ -10,7 +10,8 @@ from local_dbt_cloud.dbt.dbt_installations import (
     Wanted,
     find_uv,
 )
-from local_dbt_cloud.dbt.dbt_process import Dbt, DbtProcess, Invocation, PlainDbt
+from local_dbt_cloud.dbt.dbt_process import Dbt, DbtProcess, Invocation, Program
+from local_dbt_cloud.dbt.one_at_a_time import one_at_a_time
 from local_dbt_cloud.runs.run_failure import first_error_line, shortened
 from local_dbt_cloud.runs.run_folder import read_log
 from local_dbt_cloud.runs.run_preparation import Log, PreparationError
@@ -34,6 +35,16 @@ class RunPrograms:
         """Answer whether it succeeded."""
         return self._run(self.dbt, invocation) == 0
 
+    def run_git(self, invocation: Invocation, seconds: float) -> bool:
+        """Answer whether it succeeded, and in that time."""
+        too_late = threading.Timer(seconds, self.stop)
+        too_late.daemon = True
+        too_late.start()
+        try:
+            return self._run(Program(Path("git")), invocation) == 0
+        finally:
+            too_late.cancel()
+
     def choose_dbt(self, wanted: Wanted, log: Log, log_file: Path) -> None:
         """
         Install what is not there yet; programs write to the log's file.
@@ -45,7 +56,7 @@ class RunPrograms:
             if installation is None:
                 return
             self.dbt = installation.dbt
-            with installation.held(self.ended) as is_our_turn:
+            with one_at_a_time(installation.lock, self.ended) as is_our_turn:
                 if is_our_turn and not installation.is_ready:
                     self._install(installation, log, log_file)
         except NoSuchDbtError as error:
@@ -54,7 +65,7 @@ class RunPrograms:
     def _install(self, installation: Installation, log: Log, log_file: Path) -> None:
         names = " and ".join(installation.requirements)
         log(f"Installing {names}")
-        uv = PlainDbt(find_uv())
+        uv = Program(find_uv())
         for invocation in installation.commands(self.installations.python, log_file):
             if self._run(uv, invocation) != 0:
                 reason = shortened(first_error_line(read_log(log_file)))

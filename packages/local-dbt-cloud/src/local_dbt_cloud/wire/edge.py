@@ -66,8 +66,8 @@ class Edge:
     """
     Refuses `//` in a path, as dbt Cloud's edge does, and pages for people under a foreign name.
 
-    The pages need no token. A web site that points its own name to 127.0.0.1 could read them
-    through a visitor's browser; it cannot change the name that the browser sends.
+    A web site that points its own name to 127.0.0.1 must not be taken for this server; it cannot
+    change the name that the browser sends.
     """
 
     def __init__(self, app: ASGIApp, host_names: Collection[str]) -> None:

@@ -3,9 +3,11 @@
 from typing import Annotated
 
 from fastapi import Depends, Request
+from pydantic import AfterValidator
 from starlette.responses import JSONResponse
 
 from local_dbt_cloud.account.account import Account
+from local_dbt_cloud.declared.jobs_file_account import check_git_url
 from local_dbt_cloud.routes.dependencies import (
     ACCOUNT_V2,
     ACCOUNT_V3,
@@ -36,7 +38,7 @@ V3 = f"{ACCOUNT_V3}/projects/{{project_id}}/repositories"
 
 class RepositoryBody(ResourceBody):
     project_id: Identifier | None = None
-    remote_url: Name | None = None
+    remote_url: Annotated[str, AfterValidator(check_git_url)] | None = None
     full_name: Name | None = None
     remote_backend: str | None = None
     git_clone_strategy: Name | None = None
