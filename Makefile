@@ -164,7 +164,7 @@ test: ## Run your tests: dags/ and examples/; TESTS=tests for some of them
 
 .PHONY: test-all
 test-all: dev ## Run every test: yours, and those of packages/
-	@.local/dev/bin/python -m pytest -n 3 --dist loadfile $(or $(TESTS),$(YOURS) packages --ignore $(CLIENT_TESTS) \
+	@.local/dev/bin/python -m pytest -n 2 --dist loadfile $(or $(TESTS),$(YOURS) packages --ignore $(CLIENT_TESTS) \
 		$(addprefix --ignore ,$(SECURITY_TESTS)))
 
 .PHONY: test-clients

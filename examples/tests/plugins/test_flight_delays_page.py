@@ -4,6 +4,9 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from airflow.api_fastapi.app import _AuthManagerState
+from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.api_fastapi.core_api.security import get_user
 from starlette.testclient import TestClient
 
@@ -25,10 +28,21 @@ def app(airflow_database):
 
 
 @pytest.fixture
-def page(app):
-    """The page, for somebody who has logged in."""
-    app.dependency_overrides[get_user] = lambda: None
-    return TestClient(app)
+def page_for(app, monkeypatch):
+    """The page, for somebody who has logged in and has a role, or none."""
+    monkeypatch.setattr(_AuthManagerState, "instance", SimpleAuthManager())
+
+    def make(role):
+        user = SimpleAuthManagerUser(username="me", role=role)
+        app.dependency_overrides[get_user] = lambda: user
+        return TestClient(app)
+
+    return make
+
+
+@pytest.fixture
+def page(page_for):
+    return page_for("viewer")
 
 
 @pytest.fixture
@@ -52,6 +66,11 @@ def published(warehouse, month, error):
     }
     with warehouse.connect() as connection:
         publish_model(connection, metrics, "<svg onload='alert(1)'></svg>")
+
+
+def test_without_a_role(page_for):
+    """Who may not read the DAG may not read what it has published."""
+    assert page_for(None).get("/").status_code == 403
 
 
 def test_months(page, connected):

@@ -57,6 +57,17 @@ def test_tells_what_the_log_says(told):
         assert words in message["message"]
 
 
+def test_connection_with_one_address(monkeypatch):
+    """The provider lets a connection have one address without a list round it."""
+    with receiver() as (url, messages):
+        config = {"config": {"path": url.replace("http://", "json://")}}
+        connection = {"conn_type": "apprise", "extra": config}
+        monkeypatch.setenv("AIRFLOW_CONN_DBT_CLOUD_NOTIFICATIONS", json.dumps(connection))
+        notify_on_failure()(failed_task(DbtFailedError(FAILURE)))
+
+    assert len(messages) == 1
+
+
 def test_masks_tokens(told):
     """What Airflow knows to be a secret leaves it as stars."""
     mask_secret("dbtc_a-secret-token")

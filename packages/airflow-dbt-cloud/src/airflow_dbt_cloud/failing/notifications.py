@@ -36,10 +36,14 @@ def apprise_config(setting: str) -> list[dict[str, str]]:
     return [{"path": address} for address in addresses(setting)]
 
 
-def mask_addresses(config: list[dict[str, Any]]) -> None:
-    """Keep out of the task's log what Apprise says of an address that it cannot reach."""
-    for each in config:
-        for part in secret_parts(str(each.get("path", ""))):
+def mask_addresses(config: Any) -> None:
+    """
+    Keep out of the task's log what Apprise says of an address that it cannot reach.
+
+    `config` is that of the connection: one `{"path": address}`, or a list of them.
+    """
+    for each in [config] if isinstance(config, dict) else config or []:
+        for part in secret_parts(str(each["path"])) if isinstance(each, dict) else []:
             mask_secret(part)
 
 
@@ -64,7 +68,7 @@ class DbtCloudFailureNotifier(BaseNotifier):
         services = Apprise(asset=AppriseAsset())
         # A redirect would take along what an address has in its headers.
         services.asset.http_redirects = False
-        mask_addresses(connection.extra_dejson.get("config", []))
+        mask_addresses(connection.extra_dejson.get("config"))
         AppriseHook(self.conn_id).set_config_from_conn(connection, services)
         # As text, so that a mail in HTML shows what dbt said and does not become it.
         sent = services.notify(

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 from urllib.parse import quote
 
-from dbt_cloud_api.plain_text import one_line
+from dbt_cloud_api.plain_text import one_line, printable
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.progress_line import ProgressLine
 from local_airflow.base.terminal import painted
@@ -80,9 +80,9 @@ class DagRun:
             f"{self.path}/taskInstances/{quote(task['task_id'])}/logs/{task['try_number']}",
             map_index=task["map_index"],
         )
-        lines = [line for entry in log["content"] for line in _lines(entry)][-LOG_LINES:]
+        said = [text for entry in log["content"] for text in _lines(entry)][-LOG_LINES:]
         # A task prints what it likes; it is not to govern your terminal.
-        return [one_line(line) for line in lines]
+        return ["\n".join(map(one_line, printable(text).split("\n"))) for text in said]
 
 
 def trigger(api: AirflowApi, dag_id: str) -> DagRun:
