@@ -114,7 +114,7 @@ jobs-import: ## Bring a job of the account into dbt_cloud_jobs.yml; JOB="Build f
 ##@ Work on a DAG
 
 .PHONY: dag-test
-dag-test: ## Run a DAG in one process; DAG=dbt_cloud_job, DEBUG=1 waits for a debugger
+dag-test: ## Run a DAG in one process; DAG=dbt_cloud_job, DEBUG=1 connects to your debugger
 	@$(LAUNCHER) dag-test "$(or $(DAG),dbt_cloud_job)" --debug "$(DEBUG)"
 
 .PHONY: shell
@@ -172,7 +172,7 @@ test-clients: dev ## Run other people's clients of dbt Cloud, each in an environ
 	@.local/dev/bin/python -m pytest $(CLIENT_TESTS)
 
 .PHONY: test-security
-test-security: dev ## Plant secrets and search for them, attack what runs, ask every role; then make audit
+test-security: dev ## Plant secrets and search for them, attack what runs, try every role; make audit
 	@.local/dev/bin/python -m pytest $(SECURITY_TESTS)
 	@$(LAUNCHER) audit
 
