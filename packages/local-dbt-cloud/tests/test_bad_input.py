@@ -420,13 +420,22 @@ class TestHttp:
         """It is refused before anything reads it."""
         assert raw.send(line, header) == (400, b"Invalid HTTP request received.")
 
-    def test_a_head_that_never_ends(self, raw):
+    @pytest.mark.parametrize(
+        "begun",
+        [
+            b"GET / HTTP/1.1\r\nX: ",
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5;",
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ",
+        ],
+        ids=["a header", "a chunk's size", "a header behind the body"],
+    )
+    def test_what_never_ends(self, raw, begun):
         """The server hangs up instead of keeping what comes."""
         with (
             socket.create_connection((raw.host, raw.port), timeout=60) as plain,
             raw.context.wrap_socket(plain, server_hostname=raw.host) as tls,
         ):
-            tls.sendall(b"GET / HTTP/1.1\r\nX: ")
+            tls.sendall(begun)
             with pytest.raises((ConnectionError, ssl.SSLError)):
                 self.send_for_ever(tls)
 

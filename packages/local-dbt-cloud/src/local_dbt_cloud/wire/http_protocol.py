@@ -18,32 +18,41 @@ SECONDS_TO_READ_IT = 0.5
 
 
 class HttpProtocol(HttpToolsProtocol):
-    is_in_head = False
-    head_bytes = 0
+    has_gone_on = False
+    kept_bytes = 0
 
     def data_received(self, data: bytes) -> None:
-        """A head that never ends would be kept in memory, piece by piece."""
-        had_begun = self.is_in_head
+        """
+        Hang up on what never goes on: a head, the size of a chunk, headers behind a body.
+
+        The parser would keep it in memory, piece by piece.
+        """
+        self.has_gone_on = False
         super().data_received(data)
-        if had_begun and self.is_in_head:
-            self.head_bytes += len(data)
-            if self.head_bytes > LARGEST_HEAD:
-                self.is_in_head = False
-                self.send_400_response("Invalid HTTP request received.")
-                # An encrypted connection that is closed goes on reading until the client ends it.
-                self.loop.call_later(SECONDS_TO_READ_IT, self.transport.abort)
+        self.kept_bytes = 0 if self.has_gone_on else self.kept_bytes + len(data)
+        if self.kept_bytes > LARGEST_HEAD and not self.transport.is_closing():
+            self.send_400_response("Invalid HTTP request received.")
+            # An encrypted connection that is closed goes on reading until the client ends it.
+            self.loop.call_later(SECONDS_TO_READ_IT, self.transport.abort)
 
     def on_headers_complete(self) -> None:
-        self.is_in_head = False
+        self.has_gone_on = True
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > LARGEST_HEAD:
             # uvicorn answers 400 to what a callback raises, and hangs up.
             raise ValueError(size)
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self.has_gone_on = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self.has_gone_on = True
+        super().on_message_complete()
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.is_in_head, self.head_bytes = True, 0
         self.scope["extensions"] = {CUT: {"now": self.cut}}
 
     def cut(self) -> None:
