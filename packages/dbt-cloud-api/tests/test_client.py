@@ -125,6 +125,15 @@ class TestAnswers:
         with pytest.raises(DbtCloudSilentError, match="an answer that is no JSON"):
             api.account()
 
+    @pytest.mark.parametrize("content", [[], {}, {"data": None}, {"data": "x"}, 7])
+    def test_what_is_not_dbt_clouds(self, api, dbt_cloud, content):
+        """JSON of another shape is said to be that, and is not read on."""
+        dbt_cloud.answer_all(200, content)
+
+        for ask in (api.account, api.accounts, api.projects, lambda: api.newest_runs(JOB, 1)):
+            with pytest.raises(DbtCloudSilentError, match="not one of dbt Cloud's"):
+                ask()
+
     def test_nobody_there(self, api):
         """A port on which nobody listens is said, without a traceback."""
         with socket.socket() as unused:

@@ -165,11 +165,11 @@ class DbtCloudApi:
 
     def accounts(self) -> list[dict[str, Any]]:
         """List the accounts that the token is for."""
-        accounts: list[dict[str, Any]] = self._send("/api/v2/accounts/")["data"]
+        accounts: list[dict[str, Any]] = self._data(list, self._send("/api/v2/accounts/"))
         return accounts
 
     def account(self) -> dict[str, Any]:
-        account: dict[str, Any] = self._read("v2", "")["data"]
+        account: dict[str, Any] = self._data(dict, self._read("v2", ""))
         return account
 
     def projects(self) -> list[dict[str, Any]]:
@@ -185,18 +185,18 @@ class DbtCloudApi:
     def job(self, job_id: int) -> dict[str, Any]:
         """Read a job with its newest run, whatever became of it."""
         related = {"include_related": "most_recent_run"}
-        job: dict[str, Any] = self._read("v2", f"jobs/{job_id}/", related)["data"]
+        job: dict[str, Any] = self._data(dict, self._read("v2", f"jobs/{job_id}/", related))
         return job
 
     def run(self, run_id: int) -> dict[str, Any]:
         """Read a run with its trigger (who asked for it) and its steps."""
         related = {"include_related": "trigger,job,run_steps"}
-        run: dict[str, Any] = self._read("v2", f"runs/{run_id}/", related)["data"]
+        run: dict[str, Any] = self._data(dict, self._read("v2", f"runs/{run_id}/", related))
         return run
 
     def newest_runs(self, job_id: int, count: int) -> list[dict[str, Any]]:
         newest = {"job_definition_id": job_id, "order_by": "-id", "limit": count}
-        runs: list[dict[str, Any]] = self._read("v2", "runs/", newest)["data"]
+        runs: list[dict[str, Any]] = self._data(list, self._read("v2", "runs/", newest))
         return runs
 
     def run_results(self, run_id: int, step: int) -> dict[str, Any] | None:
@@ -213,7 +213,7 @@ class DbtCloudApi:
     def trigger(self, job_id: int, cause: str) -> dict[str, Any]:
         """Start a run of a job. Sent once: a second try could start a second run."""
         path = f"/api/v2/accounts/{self.account_id}/jobs/{job_id}/run/"
-        run: dict[str, Any] = self._send(path, body={"cause": cause})["data"]
+        run: dict[str, Any] = self._data(dict, self._send(path, body={"cause": cause}))
         return run
 
     def link_to(self, page: str) -> str:
@@ -226,10 +226,18 @@ class DbtCloudApi:
         while True:
             paging = {**(query or {}), "limit": PAGE, "offset": len(found), "order_by": "id"}
             answer = self._read(version, path, paging)
-            found += answer["data"]
+            page = self._data(list, answer)
+            found += page
             total = (answer.get("extra") or {}).get("pagination", {}).get("total_count", 0)
-            if not answer["data"] or len(found) >= total:
+            if not page or len(found) >= total:
                 return found
+
+    def _data(self, kind: type[list[Any] | dict[str, Any]], answer: Any) -> Any:
+        """Take what is in the envelope. Who sends something else there is not dbt Cloud."""
+        data = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(data, kind):
+            raise DbtCloudSilentError(self.host, "an answer that is not one of dbt Cloud's")
+        return data
 
     def _read(self, version: str, path: str, query: Query = None) -> Any:
         return self._send(f"/api/{version}/accounts/{self.account_id}/{path}", query)
