@@ -1,6 +1,7 @@
 """What is installed is written down, and what is known to be weak is named."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -28,11 +29,12 @@ def written():
     done = subprocess.run(
         [sys.executable, "-m", "local_airflow", "sbom"],
         cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": launcher_path(ROOT)},
+        env={**os.environ, "PYTHONPATH": launcher_path(ROOT)},
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stderr
     return [
         ROOT / line.removeprefix("wrote ") for line in done.stdout.splitlines() if "wrote" in line
     ]
