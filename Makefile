@@ -164,8 +164,8 @@ test: ## Run your tests: dags/ and examples/; TESTS=tests for some of them
 
 .PHONY: test-all
 test-all: dev ## Run every test: yours, and those of packages/
-	@.local/dev/bin/python -m pytest -n 2 --dist loadfile $(or $(TESTS),$(YOURS) packages --ignore $(CLIENT_TESTS) \
-		$(addprefix --ignore ,$(SECURITY_TESTS)))
+	@PYTHONPATH=packages/local-airflow/tests .local/dev/bin/python -m pytest -p one_running_stack -n 3 \
+		$(or $(TESTS),$(YOURS) packages --ignore $(CLIENT_TESTS) $(addprefix --ignore ,$(SECURITY_TESTS)))
 
 .PHONY: test-clients
 test-clients: dev ## Run other people's clients of dbt Cloud, each in an environment of its own
