@@ -7,6 +7,7 @@ import os
 import ssl
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import yaml
 
 from local_airflow.base.folders import LOCAL, ROOT, StateFolders
 from local_airflow.native import postgres
+from local_airflow.native.postgres_answers import Recovery, until_it_answers
 from local_airflow.stack.generated_secrets import read_secrets
 from local_airflow.stack.settings import load_settings
 from local_dbt_cloud.testing.throwaway_server import ThrowawayServer, free_port
@@ -23,6 +25,7 @@ from local_dbt_cloud.testing.throwaway_server import ThrowawayServer, free_port
 
 DBT = LOCAL / "dbt/bin/dbt"
 FLIGHTS = ROOT / "dbt_cloud_jobs.yml"
+SECONDS_BETWEEN_LOOKS = 0.1
 ACCOUNT, PROJECT, ENVIRONMENT, FIRST_JOB = 1, 11, 21, 101
 # For commands that only parse: nothing listens there.
 NO_WAREHOUSE = {
@@ -64,7 +67,9 @@ def own_warehouse() -> Iterator[dict[str, str]]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            postgres.wait_until_it_answers(settings.postgres_port)
+            recovery = Recovery(settings.folders.postgres)
+            for _ in until_it_answers(settings.postgres_port, recovery, lambda: server.pid):
+                time.sleep(SECONDS_BETWEEN_LOOKS)
             own = postgres.own_server(settings)
             postgres.create_databases(own, settings.secrets.database_passwords)
             process_env = settings.warehouse_environment()

@@ -28,7 +28,7 @@ class TestNativeStack:
         return stack
 
     def test_snapshot_restart_and_back(self, running):
-        """psql asks, restart replaces a process, and a snapshot brings back what was dropped."""
+        """psql asks, what was restarted works, and a snapshot brings back what was dropped."""
         count = "select count(*) from raw.flights"
         assert "27004" in running.make("psql", "warehouse", "--", "-c", count).stdout
         shell = running.make("shell", "python", "--", "-c", "import airflow, airflow_dbt_cloud")
@@ -39,6 +39,10 @@ class TestNativeStack:
         before = running.make("status").stdout
         assert running.make("restart", "triggerer").returncode == 0
         assert running.make("status").stdout != before
+        assert running.make("restart", "postgres").returncode == 0
+        assert running.make("psql", "warehouse", "--", "-c", "select 1").returncode == 0
+        ran = running.make("run", "dbt_cloud_job")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
         running.make("psql", "warehouse", "--", "-c", "drop table raw.flights cascade")
 
         restored = running.make("restore", "before", stdin="yes\n")

@@ -194,7 +194,10 @@ class TestMachine:
         usage = shutil.disk_usage("/")._replace(free=100 * 1024**2)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
 
-        assert machine._disk().level is Level.ERROR
+        (found,) = machine._disks()
+
+        assert found.level is Level.ERROR
+        assert found.found.startswith("only 100 MB free in ")
 
     def test_clock_before_the_last_commit(self, monkeypatch):
         """A clock from before the last commit is wrong for certain."""

@@ -1,10 +1,14 @@
 """The supervisor's histories, told with a clock and children that are not real."""
 
+import errno
+import shutil
 import signal
 
 import pytest
 
 from local_airflow.base.restarts import PAUSES, Restarts
+from local_airflow.base.state_file import read_state, write_state
+from local_airflow.native import supervisor as module
 from local_airflow.native.process_table import Process
 from local_airflow.native.supervisor import Supervisor
 from local_airflow.stack.settings import load_settings
@@ -64,7 +68,9 @@ def make(settings):
             return Child(history, process.name, stubborn=process.name in stubborn)
 
         table = [Process("first", ["x"], {}, stop="SIGINT"), Process("second", ["x"], {})]
-        return Supervisor(settings, table, spawn, clock, clock.sleep), history, clock
+        made = Supervisor(settings, table, spawn, clock, clock.sleep)
+        made.is_prepared = True
+        return made, history, clock
 
     return supervisor
 
@@ -76,6 +82,21 @@ def test_starts_in_order(make):
     supervisor.look()
 
     assert history == [("first", "started"), ("second", "started")]
+
+
+def test_nothing_begins_to_work_before_all_is_prepared(make):
+    """What takes up work as soon as it runs is not started by a start that may still fail."""
+    supervisor, history, _ = make()
+    supervisor.table.append(Process("worker", ["x"], {}, begins_work=True))
+    supervisor.restarts["worker"] = Restarts(supervisor.clock)
+    supervisor.is_prepared = False
+
+    supervisor.look()
+    assert ("worker", "started") not in history
+    supervisor.is_prepared = True
+    supervisor.look()
+
+    assert ("worker", "started") in history
 
 
 def test_restarts_the_one_that_died_after_a_pause(make):
@@ -104,6 +125,70 @@ def test_gives_up_after_the_last_pause(make):
 
     assert supervisor.restarts["second"].given_up
     assert history.count(("second", "started")) == len(PAUSES) + 1
+
+
+class TestFullDisk:
+    @pytest.fixture
+    def free(self, monkeypatch):
+        """Say how much is free, in MB, wherever it is measured."""
+
+        def say(megabytes):
+            usage = shutil._ntuple_diskusage(10**12, 10**12, megabytes * 1024**2)
+            monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+        return say
+
+    def test_nobody_is_given_up(self, make, free):
+        """Who dies while the disk is full is started again for as long as it is; then as ever."""
+        supervisor, history, clock = make()
+
+        def die(seconds):
+            for _ in range(seconds):
+                supervisor.look()
+                if "second" in supervisor.children:
+                    supervisor.children["second"].returncode = 1
+                clock.now += 1
+
+        free(3)
+        die(600)
+        assert not supervisor.restarts["second"].given_up
+        assert 600 / (PAUSES[-1] + 3) < history.count(("second", "started")) < 600 / PAUSES[-1] + 5
+        free(5000)
+        die(60)
+
+        assert supervisor.restarts["second"].given_up
+
+    def test_state_that_cannot_be_written(self, make, settings, monkeypatch):
+        """The supervisor goes on, and writes it when there is room again."""
+        supervisor, _, _ = make()
+        written = settings.folders.processes / "state.json"
+
+        def full(file, state):
+            raise OSError(errno.ENOSPC, "No space left on device", str(file))
+
+        monkeypatch.setattr(module, "write_state", full)
+        supervisor.look()
+        assert read_state(written) == {}
+        monkeypatch.setattr(module, "write_state", write_state)
+        supervisor.look()
+
+        assert read_state(written)["processes"]["second"]["pid"] == supervisor.pid("second")
+
+    def test_log_that_cannot_be_opened(self, make, settings):
+        """Its process waits, the others go on; when it can be opened, the process is started."""
+        supervisor, history, clock = make()
+        # Nobody can write to it, root included.
+        log = settings.folders.logs / "first.log"
+        log.mkdir()
+
+        supervisor.look()
+        supervisor.look()
+        assert history == [("second", "started")]
+        log.rmdir()
+        clock.now += PAUSES[-1]
+        supervisor.look()
+
+        assert history == [("second", "started"), ("first", "started")]
 
 
 def test_stops_the_last_first_gently_then_surely(make):

@@ -11,6 +11,7 @@ from pathlib import Path
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base import install
 from local_airflow.base.exec_in_environment import exec_in_environment
+from local_airflow.base.folders import state_folders
 from local_airflow.base.proxies import keep_local_calls_away
 from local_airflow.base.terminal import fitted, painted, survive_any_encoding
 from local_airflow.bundle.command import bundle
@@ -19,6 +20,7 @@ from local_airflow.native.supervisor import supervise
 from local_airflow.running import commands, daily_commands
 from local_airflow.setup.command import setup
 from local_airflow.snapshots import command as snapshots
+from local_airflow.stack.disk_space import NO_ROOM, full_disks, no_room
 from local_airflow.stack.settings import EXAMPLES_FOLDER, load_settings
 from local_airflow.status.command import open_page, status, wait
 from local_airflow.supply_chain.audit import audit
@@ -178,8 +180,11 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
     except OSError as error:
-        if error.errno not in NOT_PERMITTED or not error.filename:
+        if error.errno in NO_ROOM:
+            print_error(no_room(full_disks(state_folders()), f"{error}."))
+        elif error.errno in NOT_PERMITTED and error.filename:
+            print_error(_not_permitted(error))
+        else:
             raise
-        print_error(_not_permitted(error))
         return 1
     return code

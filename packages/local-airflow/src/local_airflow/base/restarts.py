@@ -26,13 +26,20 @@ class Restarts:
     def started(self) -> None:
         self.started_at = self.clock()
 
-    def died(self) -> None:
+    def died(self, *, blameless: bool = False) -> None:
+        """Note a death; one that is blameless, as where the disk is full, never is the last."""
         if self.clock() - self.started_at >= HEALTHY_AFTER:
             self.deaths = 0
+        if blameless:
+            self.deaths = min(self.deaths, len(PAUSES) - 1)
         if self.deaths < len(PAUSES):
             self.due_at = self.clock() + PAUSES[self.deaths]
         self.deaths += 1
         self.total += 1
+
+    def put_off(self) -> None:
+        """Let a start that was not possible wait, without a death."""
+        self.due_at = self.clock() + PAUSES[-1]
 
     @property
     def given_up(self) -> bool:

@@ -166,6 +166,10 @@ class ContainerMode:
         loaded = {"ingestion"} if self.described.has_examples else set()
         return set(ended) >= {"secrets", "migrate"} | loaded
 
+    def recovery(self) -> str:
+        # Compose waits for PostgreSQL's health check, and a container says no more.
+        return ""
+
     def local_dbt_cloud_state(self) -> str:
         return container_snapshots.STATE_IN_CONTAINER
 

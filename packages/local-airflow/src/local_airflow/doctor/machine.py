@@ -11,11 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dbt_cloud_api.user_error import UserError
-from local_airflow.base.folders import LOCAL, ROOT
+from local_airflow.base.folders import LOCAL, ROOT, state_folders
 from local_airflow.base.install import NEEDED_MEGABYTES, TO_RUN, is_installed
 from local_airflow.base.listeners import who_listens
 from local_airflow.containers.compose import find_data_folder
 from local_airflow.doctor.findings import Finding, error, from_user_error, ok, warning
+from local_airflow.stack.disk_space import MEBIBYTE, file_systems, holds_state
 from local_airflow.stack.settings import StackSettings
 
 
@@ -24,7 +25,6 @@ NEEDED_MEMORY = {"native": 1300, "docker": 2600}
 # Three images, their base images, and what the builder keeps.
 NEEDED_FOR_IMAGES = 4000
 DAY = 86400
-MEBIBYTE = 1024**2
 
 
 def examine(
@@ -38,8 +38,8 @@ def examine(
         found.append(ok("mode", f"{name}, {why}"))
     except UserError as wrong:
         found.append(from_user_error("mode", wrong))
-    disk = _disk_of_docker(running=running) if name == "docker" else _disk()
-    found += [_memory(name, running=running), disk, _clock()]
+    disks = [_disk_of_docker(running=running)] if name == "docker" else [*_disks()]
+    found += [_memory(name, running=running), *disks, _clock()]
     if settings is not None:
         found += _ports(settings, running=running)
     return found
@@ -124,19 +124,22 @@ def _read_memory() -> tuple[int | None, int]:
     return min(available or limit, limit - used), min(total, limit)
 
 
-def _disk() -> Finding:
-    place = LOCAL if LOCAL.exists() else ROOT
-    free = shutil.disk_usage(place).free // MEBIBYTE
+def _disks() -> Iterator[Finding]:
+    """Measure where the environments lie, and each other disk that has a part of the state."""
     installed = all(is_installed(name) for name in TO_RUN)
     needed = 500 if installed else NEEDED_MEGABYTES
-    if free >= needed:
-        return ok("disk", f"{free:,} MB free")
-    return error(
-        "disk",
-        f"only {free} MB free",
-        f"{'Data and logs' if installed else 'The environments'} below .local/ need {needed} MB.",
-        "What takes the room:   du --max-depth=2 --human-readable .local",
+    first, *others = file_systems(
+        [LOCAL if LOCAL.exists() else ROOT, *holds_state(state_folders())]
     )
+    full = [disk for disk in others if disk.is_full]
+    if first.free < needed:
+        who = "Data and logs" if installed else "The environments"
+        yield error("disk", first.words, f"{who} below .local/ need {needed} MB.", first.remedy)
+    for disk in full:
+        cause = "What runs writes there, and ends halfway when it cannot."
+        yield error("disk", disk.words, cause, disk.remedy)
+    if first.free >= needed and not full:
+        yield ok("disk", f"{first.free:,} MB free")
 
 
 def _disk_of_docker(*, running: bool) -> Finding:

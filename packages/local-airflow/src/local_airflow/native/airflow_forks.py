@@ -18,8 +18,10 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from local_airflow.base.folders import StateFolders
 from local_airflow.base.restarts import Restarts
 from local_airflow.base.state_file import write_state
+from local_airflow.stack.disk_space import full_disks
 
 
 PRELOADED = (
@@ -69,13 +71,18 @@ class Forks:
                     self._start(name)
             time.sleep(LOOK_EVERY)
             self._reap()
+            self._tell()
         self._stop_all()
         return 0
 
     def _start(self, name: str) -> None:
-        self.pids[name] = fork(self.commands[name], self.state / "logs" / f"{name}.log")
-        self.restarts[name].started()
-        self._tell()
+        try:
+            self.pids[name] = fork(self.commands[name], self.state / "logs" / f"{name}.log")
+        except OSError:
+            # There is no memory, or there are too many processes: not for ever.
+            self.restarts[name].put_off()
+        else:
+            self.restarts[name].started()
 
     def _reap(self) -> None:
         for name, pid in list(self.pids.items()):
@@ -85,11 +92,12 @@ class Forks:
             # The scheduler's workers are in its group, and would outlive it.
             kill_group(pid, signal.SIGKILL)
             del self.pids[name]
-            self.restarts[name].died()
-            print(f"{name} ended with {os.waitstatus_to_exitcode(status)}", flush=True)
-            self._tell()
+            self.restarts[name].died(blameless=bool(full_disks(StateFolders(self.state))))
+            with contextlib.suppress(OSError):
+                print(f"{name} ended with {os.waitstatus_to_exitcode(status)}", flush=True)
 
     def _tell(self) -> None:
+        """Write down how it stands; what the disk does not take now, it may the next time."""
         parts = {
             name: {
                 "pid": self.pids.get(name),
@@ -98,7 +106,8 @@ class Forks:
             }
             for name, each in self.restarts.items()
         }
-        write_state(self.state / "processes" / "airflow.json", parts)
+        with contextlib.suppress(OSError):
+            write_state(self.state / "processes" / "airflow.json", parts)
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
         self.stopping = True
@@ -125,6 +134,15 @@ def fork(arguments: list[str], log: Path) -> int:
     pid = os.fork()
     if pid:
         return pid
+    try:
+        _become_a_process(log)
+    except OSError:
+        # For want of a log: whoever forked it tries again.
+        os._exit(1)
+    os._exit(run_airflow(arguments))
+
+
+def _become_a_process(log: Path) -> None:
     os.setsid()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -134,7 +152,6 @@ def fork(arguments: list[str], log: Path) -> int:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    os._exit(run_airflow(arguments))
 
 
 def run_airflow(arguments: list[str]) -> int:

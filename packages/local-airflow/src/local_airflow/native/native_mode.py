@@ -16,9 +16,16 @@ from local_airflow.base.install import check_space, install, to_run
 from local_airflow.base.progress_line import ProgressLine
 from local_airflow.base.state_file import read_state
 from local_airflow.native import native_snapshots, postgres
-from local_airflow.native.process_table import MARK, airflow_environment, base_environment, python
+from local_airflow.native.process_table import (
+    MARK,
+    airflow_environment,
+    base_environment,
+    process_table,
+    python,
+)
 from local_airflow.native.stack_processes import end_all, marked, supervisor_pid
 from local_airflow.native.supervisor import open_log
+from local_airflow.stack.disk_space import full_disks, no_room
 from local_airflow.stack.mode import Part
 from local_airflow.stack.settings import StackSettings
 
@@ -42,6 +49,8 @@ class NativeMode:
     def install(self) -> None:
         install(to_run(examples=self.settings.has_examples))
         check_space(self.settings.state, NEEDED_MEGABYTES, "Databases and logs need")
+        if full := full_disks(self.settings.folders):
+            raise no_room(full, "What is started would end halfway.")
 
     def is_running(self) -> bool:
         return supervisor_pid(self.settings) is not None
@@ -84,18 +93,31 @@ class NativeMode:
         return [
             Part(
                 name,
-                "given up" if part["given_up"] else "running" if part["pid"] else "restarting",
+                state := self._state_of(name, part),
                 str(part["pid"] or ""),
                 part["restarts"],
-                bool(part["pid"]),
+                state == "running",
             )
             for name, part in self._states().items()
         ]
 
+    def _state_of(self, name: str, part: dict[str, int]) -> str:
+        if part["given_up"]:
+            return "given up"
+        if not part["pid"]:
+            return "restarting" if part["restarts"] else "waiting"
+        return "recovering" if name == "postgres" and self.recovery() else "running"
+
     def _states(self) -> dict[str, dict[str, int]]:
-        processes = self.settings.folders.processes
-        state: dict[str, dict[str, int]] = read_state(processes / "state.json").get("processes", {})
-        return {**state, **read_state(processes / "airflow.json")}
+        state: dict[str, dict[str, int]] = read_state(self._supervisor_state).get("processes", {})
+        return {**state, **read_state(self.settings.folders.processes / "airflow.json")}
+
+    def recovery(self) -> str:
+        return str(read_state(self._supervisor_state).get("recovery", ""))
+
+    @property
+    def _supervisor_state(self) -> Path:
+        return self.settings.folders.processes / "state.json"
 
     def is_prepared(self) -> bool:
         return (self.settings.folders.processes / "prepared").exists()
@@ -107,30 +129,39 @@ class NativeMode:
         return []
 
     def raise_if_failed(self) -> None:
-        state = read_state(self.settings.folders.processes / "state.json")
-        if state.get("problem"):
-            raise UserError("the start failed", state["problem"], ("make logs S=supervisor",))
+        failure = self._failure()
+        if failure is None:
+            return
+        if full := full_disks(self.settings.folders):
+            raise no_room(full, f"{failure.problem}, for want of room.")
+        raise failure
+
+    def _failure(self) -> UserError | None:
+        problem = read_state(self._supervisor_state).get("problem")
+        if problem:
+            return UserError("the start failed", problem, ("make logs S=supervisor",))
         for name, part in self._states().items():
             # Two deaths in a row during a start are no accident.
             if part["given_up"] or part["restarts"] > 1:
-                raise UserError(
+                return UserError(
                     f"{name} died {part['restarts']} times at its start",
                     f"The end of its log:\n{self.last_lines(name)}",
                     (f"make logs S={name}",),
                 )
         ended = self._supervisor.poll() if self._supervisor else None
         if ended in TOLD_TO_END:
-            raise UserError(
+            return UserError(
                 "the start was stopped",
                 "Another command ended it while it was under way: make down, or make reset.",
                 ("make up",),
             )
         if ended is not None:
-            raise UserError(
+            return UserError(
                 "the supervisor is gone",
                 f"The end of its log:\n{self.last_lines('supervisor')}",
                 ("make up",),
             )
+        return None
 
     def last_lines(self, part: str, count: int = 12) -> str:
         return log_files.last_lines(self.settings.folders.logs, part, count)
@@ -146,7 +177,7 @@ class NativeMode:
         pid = self._states()[part]["pid"]
         if pid:
             # Whoever watches a process starts it again when it ends.
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, self._gentle_signal(part))
         deadline = time.monotonic() + SECONDS_TO_RESTART
         while self._states().get(part, {}).get("pid") in {pid, None}:
             if time.monotonic() > deadline:
@@ -156,6 +187,10 @@ class NativeMode:
                     (f"make logs S={part}", "To start everything anew:   make up"),
                 )
             time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _gentle_signal(self, part: str) -> signal.Signals:
+        named = {process.name: process.stop for process in process_table(self.settings)}
+        return signal.Signals[named.get(part, "SIGTERM")]
 
     def run_airflow(self, command: Sequence[str]) -> int:
         environment = airflow_environment(self.settings)

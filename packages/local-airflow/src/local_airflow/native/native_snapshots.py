@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from dbt_cloud_api.user_error import UserError
 from local_airflow.base.folders import ROOT
 from local_airflow.base.state_archive import read_archive, write_archive
 from local_airflow.native import postgres
+from local_airflow.native.postgres_answers import Recovery, until_it_answers
 from local_airflow.native.process_table import base_environment
 from local_airflow.stack.generated_secrets import DATABASES
 from local_airflow.stack.settings import StackSettings
 
 
 SECONDS_TO_STOP = 30
+SECONDS_BETWEEN_LOOKS = 0.1
 
 
 def dump_database(settings: StackSettings, database: str, file: Path) -> None:
@@ -74,7 +77,9 @@ def _postgres_alone(settings: StackSettings) -> Iterator[None]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        postgres.wait_until_it_answers(settings.postgres_port)
+        recovery = Recovery(settings.folders.postgres)
+        for _ in until_it_answers(settings.postgres_port, recovery, lambda: server.pid):
+            time.sleep(SECONDS_BETWEEN_LOOKS)
         own = postgres.own_server(settings)
         postgres.create_databases(own, settings.secrets.database_passwords)
         yield

@@ -10,10 +10,8 @@ right to read below a closed folder such as /root; as anybody else it is started
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,15 +22,13 @@ from local_airflow.stack.settings import StackSettings
 
 
 NOBODY = 65534
-SECONDS_TO_START = 30
 
-# A laptop's warehouse: little memory, and the last tenth of a second may be lost in a power cut
-# (synchronous_commit), never a consistent state (fsync stays on).
+# A laptop's warehouse: little memory. What was committed stays, whatever happens: fsync and
+# synchronous_commit are on, as PostgreSQL has them.
 OPTIONS = (
     "listen_addresses=127.0.0.1",
     "max_connections=80",
     "shared_buffers=64MB",
-    "synchronous_commit=off",
     "jit=off",
     "password_encryption=scram-sha-256",
 )
@@ -105,25 +101,9 @@ def command(settings: StackSettings) -> list[str]:
     ]
 
 
-def wait_until_it_answers(port: int) -> None:
-    deadline = time.monotonic() + SECONDS_TO_START
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise UserError(
-        "PostgreSQL does not answer",
-        f"Nothing listened on 127.0.0.1:{port} within {SECONDS_TO_START} seconds.",
-        ("make logs S=postgres",),
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A PostgreSQL that listens, and how to be its superuser. `psql` is the program."""
+    """A PostgreSQL that answers, and how to be its superuser. `psql` is the program."""
 
     psql: str
     host: str
@@ -158,26 +138,20 @@ def create_databases(server: Server, passwords: Mapping[str, str]) -> None:
 
 def _psql(server: Server, statements: str) -> None:
     address = [f"--host={server.host}", f"--port={server.port}", "--username=postgres"]
-    deadline = time.monotonic() + SECONDS_TO_START
-    while True:
-        done = subprocess.run(
-            [server.psql, *address, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"],
-            input=statements,
-            env={"PATH": os.environ["PATH"], "PGPASSWORD": server.password},
-            capture_output=True,
-            text=True,
-            check=False,
+    done = subprocess.run(
+        [server.psql, *address, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"],
+        input=statements,
+        env={"PATH": os.environ["PATH"], "PGPASSWORD": server.password},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise UserError(
+            "PostgreSQL refused to create the databases",
+            done.stderr.strip() or "psql said nothing.",
+            ("make logs S=postgres",),
         )
-        if done.returncode == 0:
-            return
-        # For an instant after it listens, it answers that it is starting up.
-        if "starting up" not in done.stderr or time.monotonic() > deadline:
-            raise UserError(
-                "PostgreSQL refused to create the databases",
-                done.stderr.strip() or "psql said nothing.",
-                ("make logs S=postgres",),
-            )
-        time.sleep(0.1)
 
 
 def open_psql(settings: StackSettings, database: str, arguments: Sequence[str]) -> int:

@@ -20,24 +20,36 @@ MARK = "LOCAL_AIRFLOW_STATE"
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process that the supervisor starts and watches. `stop` is the gentle signal's name."""
+    """
+    One process that the supervisor starts and watches. `stop` is the gentle signal's name.
+
+    `begins_work` tells that it takes up work as soon as it runs, so that it must not be started
+    before everything is prepared for it: a start that failed would end the work halfway.
+    """
 
     name: str
     command: list[str]
     environment: dict[str, str] = field(repr=False)
     stop: str = "SIGTERM"
+    begins_work: bool = False
 
 
 def process_table(settings: StackSettings) -> list[Process]:
     """List the processes in the order of their start; they are stopped the other way round."""
     database = Process(
-        "postgres", postgres.command(settings), base_environment(settings), stop="SIGINT"
+        # To SIGTERM it would wait for everybody to leave, and let nobody in meanwhile.
+        "postgres",
+        postgres.command(settings),
+        base_environment(settings),
+        stop="SIGINT",
     )
     dbt_cloud = Process(
         "local-dbt-cloud",
         [str(python("local-dbt-cloud")), "-m", "local_dbt_cloud", "serve"],
         local_dbt_cloud_environment(settings),
+        begins_work=True,
     )
+    # It imports Airflow while the databases are prepared, and waits for that by itself.
     forks = "local_airflow.native.airflow_forks"
     airflow = Process(
         "airflow",

@@ -19,6 +19,7 @@ from local_airflow.base.folders import ROOT
 from local_airflow.base.restarts import Restarts
 from local_airflow.base.state_file import write_state
 from local_airflow.native import postgres
+from local_airflow.native.postgres_answers import Recovery, until_it_answers
 from local_airflow.native.process_table import (
     Process,
     local_dbt_cloud_environment,
@@ -26,6 +27,7 @@ from local_airflow.native.process_table import (
     python,
     write_passwords,
 )
+from local_airflow.stack.disk_space import full_disks
 from local_airflow.stack.settings import StackSettings
 from local_airflow.stack.trust import write_trusted
 
@@ -39,14 +41,14 @@ Spawn = Callable[[Process, IO[bytes]], "subprocess.Popen[bytes]"]
 
 
 def spawn(process: Process, log: IO[bytes]) -> "subprocess.Popen[bytes]":
-    # A process in a session of its own survives the supervisor, so the kernel is told to end it.
-    guard = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
-    if process.command[0] == "setpriv":
-        guard, command = [], ["setpriv", "--pdeathsig", "INT", *process.command[1:]]
-    else:
-        command = process.command
+    command = process.command
+    if shutil.which("setpriv"):
+        # A process in a session of its own survives the supervisor, so the kernel is told to end
+        # it. By the same setpriv that changes the user: after a change, the kernel has forgotten.
+        asked = command[1:] if command[0] == "setpriv" else command
+        command = ["setpriv", "--pdeathsig", process.stop.removeprefix("SIG"), *asked]
     return subprocess.Popen(
-        [*guard, *command],
+        command,
         cwd=ROOT,
         env=process.environment,
         stdin=subprocess.DEVNULL,
@@ -74,7 +76,9 @@ class Supervisor:
         self.sleep = sleep
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.restarts = {process.name: Restarts(clock) for process in table}
+        self.recovery = Recovery(settings.folders.postgres, clock)
         self.problem = ""
+        self.is_prepared = False
         self.stopping = False
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
@@ -86,30 +90,53 @@ class Supervisor:
             child = self.children.get(process.name)
             if child is not None and child.poll() is not None:
                 del self.children[process.name]
-                self.restarts[process.name].died()
-                print(f"{process.name} ended with {child.returncode}", flush=True)
-            if process.name not in self.children and self.restarts[process.name].is_due:
-                self._start(process)
+                blameless = bool(full_disks(self.settings.folders))
+                self.restarts[process.name].died(blameless=blameless)
+                say(f"{process.name} ended with {child.returncode}")
+            may_start = self.is_prepared or not process.begins_work
+            if process.name not in self.children and may_start:
+                self._start_if_due(process)
+        self.recovery.look(self.pid("postgres"))
         self.tell()
 
-    def _start(self, process: Process) -> None:
-        with open_log(self.settings, process.name) as log:
-            self.children[process.name] = self.spawn(process, log)
-        self.restarts[process.name].started()
+    def pid(self, name: str) -> int | None:
+        return self.children[name].pid if name in self.children else None
+
+    def _start_if_due(self, process: Process) -> None:
+        restarts = self.restarts[process.name]
+        if not restarts.is_due:
+            return
+        try:
+            with open_log(self.settings, process.name) as log:
+                self.children[process.name] = self.spawn(process, log)
+        except OSError as error:
+            if not self.is_prepared:
+                raise UserError(
+                    f"{process.name} cannot be started", str(error), ("make doctor",)
+                ) from error
+            say(f"{process.name} cannot be started: {error}")
+            restarts.put_off()
+        else:
+            restarts.started()
 
     def tell(self) -> None:
+        """Write down how it stands; what the disk does not take now, it may the next time."""
         parts = {
             name: {
-                "pid": self.children[name].pid if name in self.children else None,
+                "pid": self.pid(name),
                 "restarts": each.total,
                 "given_up": each.given_up,
             }
             for name, each in self.restarts.items()
         }
-        write_state(
-            self.settings.folders.processes / "state.json",
-            {"pid": os.getpid(), "problem": self.problem, "processes": parts},
-        )
+        state = {
+            "pid": os.getpid(),
+            "problem": self.problem,
+            "recovery": self.recovery.words,
+            "processes": parts,
+        }
+        with contextlib.suppress(OSError):
+            write_state(self.settings.folders.processes / "state.json", state)
 
     def watch(self) -> None:
         while not self.stopping:
@@ -132,6 +159,12 @@ class Supervisor:
                 child.wait()
 
 
+def say(line: str) -> None:
+    """Write into the supervisor's own log; what a full disk does not take is said later."""
+    with contextlib.suppress(OSError):
+        print(line, flush=True)
+
+
 def open_log(settings: StackSettings, name: str) -> IO[bytes]:
     """Open a log to append to; one that has grown too big is kept once and begun anew."""
     file = settings.folders.logs / f"{name}.log"
@@ -141,15 +174,23 @@ def open_log(settings: StackSettings, name: str) -> IO[bytes]:
 
 
 def prepare(supervisor: Supervisor) -> None:
-    """Do what must be done once PostgreSQL answers, and before Airflow's components start."""
+    """Do what must be done once PostgreSQL answers, and before anything begins to work."""
     settings = supervisor.settings
-    postgres.wait_until_it_answers(settings.postgres_port)
+    for _ in until_it_answers(
+        settings.postgres_port, supervisor.recovery, lambda: supervisor.pid("postgres")
+    ):
+        supervisor.look()
+        if supervisor.stopping:
+            return
+        supervisor.sleep(LOOK_EVERY / 4)
     server = postgres.own_server(settings)
     postgres.create_databases(server, settings.secrets.database_passwords)
     if settings.has_examples:
         environment = local_dbt_cloud_environment(settings)
         load = ["-m", "examples.loader", "load", "--month", FIRST_MONTH, "--only-if-empty"]
         _once(settings, "loader", [str(python("postgres")), *load], environment)
+    (settings.folders.processes / "prepared").touch()
+    supervisor.is_prepared = True
 
 
 def _once(
@@ -183,12 +224,11 @@ def supervise(settings: StackSettings) -> int:
         postgres.create_cluster(settings)
         supervisor.look()
         prepare(supervisor)
-        (processes / "prepared").touch()
         supervisor.watch()
     except UserError as error:
         supervisor.problem = str(error)
         supervisor.tell()
-        print(f"error: {error}", flush=True)
+        say(f"error: {error}")
         return 1
     finally:
         supervisor.stop_all()

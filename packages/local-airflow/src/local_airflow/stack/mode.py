@@ -54,6 +54,9 @@ class Mode(Protocol):
     def is_prepared(self) -> bool:
         """Tell whether the databases are there, and January is in the warehouse."""
 
+    def recovery(self) -> str:
+        """Say what PostgreSQL is at after a crash; empty when it is not recovering."""
+
     def local_dbt_cloud_state(self) -> str:
         """Name the state folder by which the local dbt Cloud of this stack is recognised."""
 

@@ -29,7 +29,7 @@ def wait_until_ready(mode: Mode) -> None:
     with ProgressLine("everything") as line:
         for what, guilty, fact in facts(mode, since):
             line.what = what
-            _wait_for(mode, line, guilty, fact, deadline)
+            deadline = _wait_for(mode, line, guilty, fact, deadline)
             line.detail = ""
             line.tick(what)
 
@@ -70,18 +70,28 @@ def _database(mode: Mode) -> str:
 
 def _wait_for(
     mode: Mode, line: ProgressLine, guilty: str, fact: Callable[[], bool], deadline: float
-) -> None:
+) -> float:
+    """Wait until it is so, and give the deadline, which a recovery puts off."""
     why = "It has not answered yet."
     next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS
+    told = ""
     while True:
         try:
             if fact():
-                return
+                return deadline
         except UserError as error:
             why = error.cause
         except OSError as error:
             why = str(error)
         mode.raise_if_failed()
+        recovery = mode.recovery()
+        if recovery:
+            # It ends by itself, or the supervisor ends the start; stopped, it would begin anew.
+            deadline = time.monotonic() + SECONDS_TO_BE_READY
+            at_work, _, _how_far = recovery.partition(":")
+            if at_work != told:
+                line.say(f"{at_work}; stopped, it would begin anew")
+            told = at_work
         if time.monotonic() > deadline:
             unhealthy = [part.name for part in mode.parts() if not part.is_healthy]
             guilty = guilty if guilty in unhealthy or not unhealthy else unhealthy[0]
@@ -92,7 +102,7 @@ def _wait_for(
             )
         if line.is_drawn and time.monotonic() > next_look:
             # In containers, that is two calls of docker: not more often than a person reads.
-            line.detail = _what_is_at_work(mode)
+            line.detail = recovery or _what_is_at_work(mode)
             next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS
         time.sleep(0.15)
 

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from local_airflow.status.facts import Status
-from local_airflow.status.views import part_rows, rows
+from local_airflow.status.views import PROBLEM, part_rows, rows
 
 
 def show(status: Status) -> None:
@@ -35,5 +35,5 @@ def _value(what: str, value: str, status: Status) -> Text:
         return Text(value, style="green" if status.healthy else "red")
     if what == "dbt Cloud" and status.dbt_cloud.is_local:
         return Text.assemble(("LOCAL", "bold yellow"), value.removeprefix("LOCAL"))
-    is_bad = what == "  problem" or (what == "DAG files" and status.import_errors != [])
+    is_bad = what == PROBLEM or (what == "DAG files" and status.import_errors != [])
     return Text(value, style="red" if is_bad else "")

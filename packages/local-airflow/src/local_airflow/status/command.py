@@ -134,7 +134,7 @@ def _first_missing(mode: Mode) -> tuple[str, str]:
     for what, _guilty, fact in facts(mode, ANY_TIME):
         try:
             if not fact():
-                return what, "It answers, and says that it is not ready."
+                return what, mode.recovery() or "It answers, and says that it is not ready."
         except UserError as silent:
             return what, silent.cause
         except (OSError, ValueError) as silent:

@@ -11,6 +11,7 @@ from dbt_cloud_api.user_error import UserError
 from local_airflow.doctor.pins import locked_versions
 from local_airflow.stack.airflow_api import AirflowApi
 from local_airflow.stack.dbt_cloud_connection import dbt_cloud_api, read_connection
+from local_airflow.stack.disk_space import full_disks
 from local_airflow.stack.mode import Mode, Part
 from local_airflow.stack.readiness import components_healthy, local_dbt_cloud_healthy
 from local_airflow.stack.settings import StackSettings
@@ -53,6 +54,7 @@ class Status:
     dbt_cloud: DbtCloudFacts
     import_errors: list[str] | None
     versions: dict[str, str]
+    full_disks: list[str]
     airflow_username: str = "admin"
 
     def as_json(self) -> dict[str, Any]:
@@ -65,13 +67,14 @@ def gather(mode: Mode) -> Status:
     settings = mode.settings
     api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=SECONDS_TO_ASK)
     parts = mode.parts()
+    full = [disk.words for disk in full_disks(settings.folders)]
     with ThreadPoolExecutor() as pool:
         dbt_cloud = pool.submit(ask_dbt_cloud, settings)
         healthy = pool.submit(is_healthy, mode, api)
         errors, versions = pool.submit(_import_errors, api), pool.submit(_versions, api)
     return Status(
         mode=mode.name,
-        healthy=healthy.result() and all(part.is_healthy for part in parts),
+        healthy=healthy.result() and all(part.is_healthy for part in parts) and not full,
         parts=parts,
         airflow_url=settings.airflow_url,
         airflow_password=settings.admin_password,
@@ -79,6 +82,7 @@ def gather(mode: Mode) -> Status:
         dbt_cloud=dbt_cloud.result(),
         import_errors=errors.result(),
         versions=versions.result(),
+        full_disks=full,
     )
 
 

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from local_airflow.status.facts import DbtCloudFacts, Status
 
 
+PROBLEM = "  problem"
+
+
 def as_json(status: Status) -> str:
     return json.dumps(status.as_json(), indent=2, ensure_ascii=False)
 
@@ -51,6 +54,7 @@ def rows(status: Status) -> list[tuple[str, str]]:
     health = "all healthy" if status.healthy else "not all healthy"
     return [
         ("mode", f"{status.mode}, {health}"),
+        *((PROBLEM, f"{full}; make room, the rest comes by itself") for full in status.full_disks),
         ("Airflow", status.airflow_url),
         ("  login", f"{status.airflow_username}  {status.airflow_password}"),
         ("PostgreSQL", f"{status.postgres}, database warehouse"),
@@ -65,7 +69,7 @@ def _dbt_cloud(facts: DbtCloudFacts) -> Iterator[tuple[str, str]]:
     name = facts.account_name or facts.account_id
     yield "dbt Cloud", f"{kind}: {name}, {facts.url}"
     if facts.problem:
-        yield "  problem", f"{facts.problem}; to find out more:   make doctor"
+        yield PROBLEM, f"{facts.problem}; to find out more:   make doctor"
         return
     yield "  job", facts.job_name
     yield "", facts.job_url
