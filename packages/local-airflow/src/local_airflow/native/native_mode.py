@@ -16,6 +16,7 @@ from local_airflow.base.install import check_space, install, to_run
 from local_airflow.base.progress_line import ProgressLine
 from local_airflow.base.state_file import read_state
 from local_airflow.native import native_snapshots, postgres
+from local_airflow.native.postgres_answers import Recovery, until_it_answers
 from local_airflow.native.process_table import (
     MARK,
     airflow_environment,
@@ -174,12 +175,12 @@ class NativeMode:
 
     def restart(self, part: str) -> None:
         """Return when another process has taken the part; raise `UserError` when none does."""
-        pid = self._states()[part]["pid"]
+        pid = self._pid(part)
         if pid:
             # Whoever watches a process starts it again when it ends.
             os.kill(pid, self._gentle_signal(part))
         deadline = time.monotonic() + SECONDS_TO_RESTART
-        while self._states().get(part, {}).get("pid") in {pid, None}:
+        while self._pid(part) in {pid, None}:
             if time.monotonic() > deadline:
                 raise UserError(
                     f"{part} is not back after {SECONDS_TO_RESTART} seconds",
@@ -187,6 +188,13 @@ class NativeMode:
                     (f"make logs S={part}", "To start everything anew:   make up"),
                 )
             time.sleep(SECONDS_BETWEEN_LOOKS)
+        if part == "postgres":
+            port, recovery = self.settings.postgres_port, Recovery(self.settings.folders.postgres)
+            for _ in until_it_answers(port, recovery, lambda: self._pid(part)):
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _pid(self, part: str) -> int | None:
+        return self._states().get(part, {}).get("pid")
 
     def _gentle_signal(self, part: str) -> signal.Signals:
         named = {process.name: process.stop for process in process_table(self.settings)}

@@ -62,8 +62,7 @@ def create_cluster(settings: StackSettings) -> None:
     data = settings.folders.postgres
     if (data / "PG_VERSION").exists() and (data / "postgresql.auto.conf").exists():
         return
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir(mode=0o700, parents=True)
+    _empty(data)
     if not os.geteuid():
         os.chown(data, NOBODY, NOBODY)
     with tempfile.NamedTemporaryFile("w", prefix="local-airflow-") as password:
@@ -81,12 +80,23 @@ def create_cluster(settings: StackSettings) -> None:
             check=False,
         )
     if done.returncode:
-        shutil.rmtree(data, ignore_errors=True)
+        _empty(data)
         raise UserError(
             "PostgreSQL could not create its data folder",
             (done.stderr or done.stdout).strip().splitlines()[-1],
             ("Put that right, then:   make up",),
         )
+
+
+def _empty(data: Path) -> None:
+    """Have the folder, with nothing in it; it may be a link to another disk, or a mount."""
+    data.mkdir(parents=True, exist_ok=True)
+    data.chmod(0o700)
+    for child in data.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child)
+        else:
+            child.unlink()
 
 
 def command(settings: StackSettings) -> list[str]:

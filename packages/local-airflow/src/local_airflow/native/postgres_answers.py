@@ -91,7 +91,7 @@ def _work(postmaster: int) -> _Work | None:
         for process in map(Path("/proc").joinpath, listed):
             # Whoever asks in vain has a process for an instant, which may be gone again.
             with suppress(OSError):
-                title = (process / "cmdline").read_bytes().rstrip(b"\0 ").decode()
+                title = (process / "cmdline").read_bytes().rstrip(b"\0 ").decode(errors="replace")
                 if title.startswith(AT_WORK):
                     titles.append(title)
                     ticks += _processor_time(process)
@@ -112,8 +112,13 @@ def _number(segment: str) -> int:
 
 def _last_written(data: Path) -> int:
     """Find where the log ends; those that wait to be written anew have higher numbers."""
-    files = [file for file in (data / "pg_wal").glob("*") if SEGMENT.fullmatch(file.name)]
-    return _number(max(files, key=lambda file: file.stat().st_mtime).name) if files else 0
+    written = {}
+    for file in (data / "pg_wal").glob("*"):
+        # PostgreSQL gives them other names as it goes on.
+        with suppress(OSError):
+            if SEGMENT.fullmatch(file.name):
+                written[file.stat().st_mtime] = _number(file.name)
+    return written[max(written)] if written else 0
 
 
 def until_it_answers(

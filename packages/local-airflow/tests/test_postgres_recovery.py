@@ -26,7 +26,10 @@ from local_dbt_cloud.testing.throwaway_server import free_port
 SAID = re.compile(
     "PostgreSQL recovers after a crash: (?P<done>[0-9]+) of about (?P<whole>[0-9]+) MB"
 )
-MUCH = "create table much as select g, repeat(md5(g::text), 20) from generate_series(1, 200000) g"
+MUCH = """
+    drop table if exists much;
+    create table much as select g, repeat(md5(g::text), 20) from generate_series(1, 200000) g
+"""
 
 
 class Database:
@@ -35,7 +38,6 @@ class Database:
     def __init__(self, settings):
         self.settings = settings
         self.recovery = Recovery(settings.folders.postgres)
-        postgres.create_cluster(settings)
 
     def start(self):
         self.process = subprocess.Popen(
@@ -82,16 +84,25 @@ class Database:
         self.process.wait()
 
 
-@pytest.fixture
-def database(tmp_path, monkeypatch):
-    monkeypatch.setenv("LOCAL_STATE", str(tmp_path / "state"))
-    env_file = tmp_path / ".env"
-    env_file.write_text(f"POSTGRES_PORT={free_port()}\n")
-    monkeypatch.setenv("LOCAL_ENV_FILE", str(env_file))
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    """What the native mode knows of a stack that has nothing but a cluster."""
+    folder = tmp_path_factory.mktemp("recovery")
     # PostgreSQL may run as another user, who must reach its folder.
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
-    database = Database(load_settings()).start()
+    for each in (folder, folder.parent, folder.parent.parent):
+        each.chmod(0o755)
+    (folder / ".env").write_text(f"POSTGRES_PORT={free_port()}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOCAL_STATE", str(folder / "state"))
+        patch.setenv("LOCAL_ENV_FILE", str(folder / ".env"))
+        settings = load_settings()
+    postgres.create_cluster(settings)
+    return settings
+
+
+@pytest.fixture
+def database(settings):
+    database = Database(settings).start()
     try:
         database.wait()
         yield database
