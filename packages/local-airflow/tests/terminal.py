@@ -1,6 +1,7 @@
 """A terminal of 80 columns, in which a test reads what a person would see."""
 
 import re
+import signal
 import sys
 
 import pexpect
@@ -20,6 +21,9 @@ def start(stack, *arguments, **more):
         dimensions=(60, 80),
         encoding="utf-8",
         timeout=240,
+        # A shell starts what runs in the background, as these tests may, with Ctrl-C ignored, and
+        # every program below inherits that; in a terminal it counts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -94,22 +94,35 @@ def test_down_ends_a_start_and_a_second_start_is_refused(stack):
     assert second.returncode == 1
     assert "another make up is at work" in second.stderr
     assert "make wait-ready" in second.stderr
+    assert "make down" in second.stderr
     assert stack.processes()
 
     assert stack.make("down").stdout == "stopped\n"
     up.timeout = 30
     shown = read_all(up)
 
-    assert up.exitstatus == 1
-    assert "the start was stopped" in shown
-    assert "make down" in shown
+    assert up.exitstatus == 128 + signal.SIGTERM
+    assert "interrupted by another command: make down" in shown
     assert stack.processes() == {}
 
 
-def test_taken_port_is_named_and_nothing_is_started(stack):
-    """A port that is taken is named with its setting and who holds it; nothing is left running."""
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", *(["::1", "::"] if has_ipv6() else [])])
+def test_taken_port_is_named_and_nothing_is_started(stack, address):
+    """A port that is taken, at either of this machine's addresses, is named with who holds it."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as other:
+        if family == socket.AF_INET6:
+            other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        other.bind((address, 0))
         other.listen()
         stack.write(AIRFLOW_PORT=other.getsockname()[1])
 

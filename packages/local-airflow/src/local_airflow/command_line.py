@@ -12,6 +12,7 @@ from dbt_cloud_api.user_error import UserError
 from local_airflow.base import install
 from local_airflow.base.exec_in_environment import exec_in_environment
 from local_airflow.base.folders import state_folders
+from local_airflow.base.interruption import end_like_ctrl_c, exit_code, undisturbed
 from local_airflow.base.proxies import keep_local_calls_away
 from local_airflow.base.terminal import fitted, painted, survive_any_encoding
 from local_airflow.bundle.command import bundle
@@ -153,11 +154,20 @@ def _not_permitted(error: OSError) -> UserError:
     )
 
 
+def _interrupted(end: KeyboardInterrupt | EOFError) -> int:
+    code = exit_code(end) if isinstance(end, KeyboardInterrupt) else 128 + signal.SIGINT
+    who = " by another command: make down, or kill" if code == 128 + signal.SIGTERM else ""
+    print(f"\ninterrupted{who}", file=sys.stderr)
+    return code
+
+
 def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     chosen = parse(arguments)
     survive_any_encoding()
     keep_local_calls_away(os.environ)
+    if chosen.command != "supervise":  # which listens to signals in its own way
+        end_like_ctrl_c()
     try:
         if chosen.command.startswith("jobs-"):
             install.install(("local-dbt-cloud",))
@@ -170,11 +180,10 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print_error(error)
         return 1
-    except (KeyboardInterrupt, EOFError):
+    except (KeyboardInterrupt, EOFError) as end:
         # This is the end: an impatient second Ctrl-C would only add a traceback.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        print("\ninterrupted", file=sys.stderr)
-        return 130
+        with undisturbed():
+            return _interrupted(end)
     except BrokenPipeError:
         # The reader, `head` or a pager that was left, has what it wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

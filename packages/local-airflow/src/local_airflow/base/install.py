@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.folders import LOCAL, PACKAGES, ROOT
+from local_airflow.base.interruption import end_group, undisturbed
 from local_airflow.base.progress_line import ProgressLine
 
 
@@ -36,6 +38,7 @@ EDITABLE = {
 }
 # What uv says of its progress; the rest of what it says is a warning, an error, or a list.
 PROGRESS = ("Using Python", "Resolved", "Downloading", "Prepared", "Installed", "Bytecode")
+CLOSED_CACHE = re.compile(r"Failed to initialize cache at `([^`]+)`")
 LOCK_OPTIONS = (
     *("--universal", "--generate-hashes", "--upgrade", "--no-header", "--quiet"),
     *("--no-emit-index-url", "--no-emit-find-links"),
@@ -217,18 +220,40 @@ def run_uv(command: list[str], tell: Callable[[str], None] = lambda _: None) -> 
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        # A group of its own, so that it can be ended with all that it has begun: a signal to the
+        # launcher alone would leave it installing.
+        start_new_session=True,
     ) as process:
-        for line in process.stdout or ():
-            if line.startswith(PROGRESS):
-                tell(line.strip())
-            else:
-                said.append(line.rstrip())
+        try:
+            for line in process.stdout or ():
+                if line.startswith(PROGRESS):
+                    tell(line.strip())
+                else:
+                    said.append(line.rstrip())
+        except BaseException:
+            with undisturbed():
+                end_group(process)
+            raise
     if process.returncode:
-        raise UserError(
-            f"{Path(command[0]).name} could not install what is needed",
+        raise _failed(
+            Path(command[0]).name,
             "\n  ".join(said).strip() or f"It ended with {process.returncode} and said nothing.",
-            ("If the network or a proxy is the reason, put that right, then:   make up",),
         )
+
+
+def _failed(program: str, said: str) -> UserError:
+    closed = CLOSED_CACHE.search(said)
+    if closed:
+        return UserError(
+            f"{closed[1]} cannot be written",
+            f"{program} keeps there what it downloads: below HOME, unless told otherwise.\n{said}",
+            ("To let it keep that elsewhere:   UV_CACHE_DIR=/a/folder/of/yours make up",),
+        )
+    return UserError(
+        f"{program} could not install what is needed",
+        said,
+        ("If the network or a proxy is the reason, put that right, then:   make up",),
+    )
 
 
 def lock() -> int:

@@ -1,11 +1,31 @@
-"""Who listens on a port of this machine, as far as Linux tells this user."""
+"""Whether a port of this machine is free, and who listens there, as far as Linux tells you."""
 
+import errno
+import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 
 LISTENING = "0A"
+# What `localhost` may mean, and a browser tries the second first.
+THIS_MACHINE = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+NO_IPV6 = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+
+
+def why_not_free(port: int) -> str:
+    """Give the system's words for why nobody can listen on a port now; empty when one can."""
+    for family, address in THIS_MACHINE.items():
+        try:
+            with socket.socket(family) as probe:
+                # What the last start has just closed is free.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((address, port))
+        except OSError as error:
+            if family == socket.AF_INET6 and error.errno in NO_IPV6:
+                continue
+            return error.strerror or str(error)
+    return ""
 
 
 def who_listens(port: int) -> str | None:
@@ -14,12 +34,13 @@ def who_listens(port: int) -> str | None:
     for process in Path("/proc").glob("[0-9]*"):
         # A stranger's process hides its open files, and any process may end meanwhile.
         with suppress(OSError):
-            if inodes & set(_open_files(process)):
+            if inodes & set(open_files(process)):
                 return f"{(process / 'comm').read_text().strip()} (process {process.name})"
     return None
 
 
-def _open_files(process: Path) -> Iterator[str]:
+def open_files(process: Path) -> Iterator[str]:
+    """Name the files that a process has open; raise `OSError` for one that may not be asked."""
     for file in (process / "fd").iterdir():
         # One that is closed meanwhile must not hide the others.
         with suppress(OSError):

@@ -3,12 +3,10 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -24,7 +22,6 @@ OLDEST_ENGINE = (25, 0)  # the first that asks a starting container more often
 OLDEST_COMPOSE = (2, 24)  # the first for which a missing .env is no error
 SECONDS_TO_ANSWER = 60
 ATTEMPTS = 5
-SECONDS_TO_END = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,24 +205,6 @@ def _given(settings: StackSettings) -> dict[str, str]:
     git = ROOT / ".git"
     # In a worktree .git is a file that names a folder elsewhere, which the container would not see.
     return {**given, "LOCAL_GIT_FOLDER": str(git)} if git.is_dir() else given
-
-
-def end_group(begun: "subprocess.Popen[bytes]") -> None:
-    """
-    End what `begin` has begun, and return when all of it has ended.
-
-    docker only hands over to Compose, which would go on creating containers after docker's end.
-    """
-    deadline = time.monotonic() + SECONDS_TO_END
-    with suppress(ProcessLookupError):
-        os.killpg(begun.pid, signal.SIGTERM)
-        while time.monotonic() < deadline:
-            # Asked first, so that docker itself is not taken for somebody who is left.
-            begun.poll()
-            os.killpg(begun.pid, 0)
-            time.sleep(0.05)
-        os.killpg(begun.pid, signal.SIGKILL)
-    begun.wait()
 
 
 def service_of(container: Mapping[str, Any]) -> str:

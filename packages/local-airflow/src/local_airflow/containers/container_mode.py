@@ -15,11 +15,11 @@ from typing import Any
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base import log_files
 from local_airflow.base.folders import ROOT
+from local_airflow.base.interruption import end_group
 from local_airflow.base.progress_line import ProgressLine
 from local_airflow.containers import container_snapshots
 from local_airflow.containers.compose import (
     Compose,
-    end_group,
     project_folder,
     service_of,
     terminal,

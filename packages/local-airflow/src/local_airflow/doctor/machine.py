@@ -3,7 +3,6 @@
 import os
 import platform
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.folders import LOCAL, ROOT, state_folders
 from local_airflow.base.install import NEEDED_MEGABYTES, TO_RUN, is_installed
-from local_airflow.base.listeners import who_listens
+from local_airflow.base.listeners import who_listens, why_not_free
 from local_airflow.containers.compose import find_data_folder
 from local_airflow.doctor.findings import Finding, error, from_user_error, ok, warning
 from local_airflow.stack.disk_space import MEBIBYTE, file_systems, holds_state
@@ -194,7 +193,7 @@ def _ports(settings: StackSettings, *, running: bool) -> Iterator[Finding]:
         taken = ", ".join(str(port) for port in ports.values())
         yield ok("ports", f"{taken}: held by this stack")
         return
-    strangers = [(name, port) for name, port in ports.items() if not _is_free(port)]
+    strangers = [(name, port) for name, port in ports.items() if why_not_free(port)]
     for name, port in strangers:
         holder = who_listens(port)
         yield error(
@@ -206,13 +205,3 @@ def _ports(settings: StackSettings, *, running: bool) -> Iterator[Finding]:
         )
     if not strangers:
         yield ok("ports", f"{', '.join(str(port) for port in ports.values())} are free")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

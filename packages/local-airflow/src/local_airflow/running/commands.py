@@ -1,7 +1,6 @@
 """What the commands do: up, down, status, logs, run, load, reset, install, lock."""
 
 import contextlib
-import socket
 import sys
 from pathlib import Path
 
@@ -11,8 +10,8 @@ from dbt_cloud_api.dotenv_file import read_dotenv, unknown_settings
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.folders import ROOT, dotenv_path
 from local_airflow.base.interruption import undisturbed
-from local_airflow.base.listeners import who_listens
-from local_airflow.base.only_start import only_start
+from local_airflow.base.listeners import who_listens, why_not_free
+from local_airflow.base.only_start import end_start, only_start
 from local_airflow.base.private_file import create_private, make_private
 from local_airflow.base.progress_line import ProgressLine
 from local_airflow.base.questions import agrees_to_lose_data
@@ -79,17 +78,14 @@ def check_ports(settings: StackSettings, own: frozenset[int]) -> None:
     for name, port in ports.items():
         if port in own:
             continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                holder = who_listens(port) or "another program"
-                raise UserError(
-                    f"port {port} is taken",
-                    f"{name} says {port}, but {holder} listens there ({error.strerror}).",
-                    (f"In .env, for example:   {name}={port + 1}", "Or stop the other program."),
-                ) from None
+        why = why_not_free(port)
+        if why:
+            holder = who_listens(port) or "another program"
+            raise UserError(
+                f"port {port} is taken",
+                f"{name} says {port}, but {holder} listens there ({why}).",
+                (f"In .env, for example:   {name}={port + 1}", "Or stop the other program."),
+            )
 
 
 def print_table(settings: StackSettings, connection: DbtCloudConnection) -> None:
@@ -110,14 +106,20 @@ def print_table(settings: StackSettings, connection: DbtCloudConnection) -> None
 
 
 def down() -> int:
+    started = _end_start()
     with settings_ignoring_broken_lines() as settings:
         mode = current(settings)
         if mode.is_running():
             _end_dbt_cloud_tasks(mode.settings)
         with undisturbed(), ProgressLine("stopping everything"):
             stopped = mode.stop()
-    print("stopped" if stopped else "nothing was running")
+    print("stopped" if stopped or started else "nothing was running")
     return 0
+
+
+def _end_start() -> bool:
+    with ProgressLine("ending the start that is at work"):
+        return end_start()
 
 
 def _end_dbt_cloud_tasks(settings: StackSettings) -> None:
@@ -185,6 +187,7 @@ def reset() -> int:
         if not agrees_to_lose_data(f"Delete {mode.describe_data()}?", "make reset"):
             print("nothing was deleted")
             return 1
+        _end_start()
         with ProgressLine("stopping everything, deleting its data") as line:
             mode.delete_data()
     print(f"deleted in {line.seconds:.1f} s; to start anew:   make up")
