@@ -112,6 +112,13 @@ class ContainerMode:
     def is_running(self) -> bool:
         return any(container["State"]["Running"] for container in self.compose.containers())
 
+    def how_it_ended(self) -> str:
+        ended = [each for each in self.compose.containers() if not _has_done_its_work(each)]
+        names = [f"{service_of(each)} ({each['State']['ExitCode']})" for each in ended]
+        if not names:
+            return ""
+        return f"Its containers ended, and make down was not the reason: {', '.join(names)}."
+
     def stop_previous(self) -> None:
         """Leave what runs: Compose replaces what has changed, and only that."""
 
@@ -277,6 +284,7 @@ def _part(container: Mapping[str, Any], *, numbered: bool) -> Part:
         name,
         container["RestartCount"],
         state["Status"] == "running" and health in {"", "healthy"},
+        remedy=f"docker unpause {name}" if state["Status"] == "paused" else "",
     )
 
 

@@ -89,6 +89,6 @@ def areas(mode: Mode, here: Process | None, in_airflow: Process | None) -> list[
     from_here, from_airflow = f"dbt Cloud from this machine ({where})", "dbt Cloud from Airflow"
     stopped = "the local dbt Cloud is not running; to start it:   make up"
     first = read(here, "dbt Cloud") if here else [skipped("dbt Cloud", stopped)]
-    asleep = "Airflow is not running; to start it:   make up"
+    asleep = "Airflow does not run, or does not answer: see above"
     second = read(in_airflow, "Airflow") if in_airflow else [skipped("Airflow", asleep)]
     return [Area(from_here, tuple(first)), Area(from_airflow, tuple(second))]

@@ -9,6 +9,7 @@ from local_airflow.doctor.findings import Area, Finding, error, from_user_error
 from local_airflow.running.mode_choice import current, foresee
 from local_airflow.stack.generated_secrets import peek_secrets
 from local_airflow.stack.mode import Mode
+from local_airflow.stack.part_probes import look_at_parts
 from local_airflow.stack.settings import StackSettings, load_settings
 
 
@@ -21,12 +22,14 @@ def examine() -> list[Area]:
         return _without_settings(wrong)
     running = mode.is_running()
     here = dbt_cloud.start_here(mode.settings) if running or not settings.is_local else None
-    in_airflow = dbt_cloud.start_in_airflow() if running else None
+    parts = look_at_parts(mode) if running else []
+    # Its connection is in the database: without one, it would wait until its time is up.
+    in_airflow = dbt_cloud.start_in_airflow() if parts and stack.can_be_asked(parts) else None
     chosen = (lambda: (mode.name, "as it was started")) if running else (lambda: foresee(settings))
     return [
         Area("This machine", _safely("machine", lambda: _machine(settings, chosen, running))),
         Area("Files", _safely("files", lambda: _files(settings, mode))),
-        Area("Stack", _safely("stack", lambda: stack.examine(mode))),
+        Area("Stack", _safely("stack", lambda: stack.examine(mode, parts))),
         *dbt_cloud.areas(mode, here, in_airflow),
     ]
 

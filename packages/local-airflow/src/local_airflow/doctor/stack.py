@@ -1,27 +1,32 @@
 """What runs: every part, every heartbeat, the DAG files, and the connection that Airflow has."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from dbt_cloud_api.user_error import UserError
 from local_airflow.doctor.findings import Finding, error, from_user_error, ok, skipped, warning
 from local_airflow.stack.airflow_api import AirflowApi, AirflowApiError
-from local_airflow.stack.mode import Mode
-from local_airflow.stack.readiness import COMPONENTS, CONNECTION, local_dbt_cloud_healthy
+from local_airflow.stack.mode import Mode, Part
+from local_airflow.stack.part_probes import API_SERVER, DATABASE, LOCAL_DBT_CLOUD, heartbeat_age
+from local_airflow.stack.readiness import COMPONENTS, CONNECTION
+from local_airflow.stack.settings import StackSettings
 
 
-# A component tells that it lives every 5 s; Airflow itself calls it dead after 30.
-OLD_HEARTBEAT = 30
 SECONDS_TO_ASK = 10
+NOT_FOUND = 404
+# Who does not answer keeps from being known what only it can tell.
+TOLD_BY = {DATABASE, API_SERVER}
 
 
-def examine(mode: Mode) -> list[Finding]:
-    if not mode.is_running():
-        return [skipped("stack", "nothing is running; to start it:   make up")]
-    found = list(_parts(mode))
-    if mode.settings.is_local:
-        found.append(_local_dbt_cloud(mode))
+def examine(mode: Mode, parts: list[Part]) -> list[Finding]:
+    """Tell how the parts are, which are empty when nothing runs, and what Airflow says itself."""
+    if not parts:
+        ended = mode.how_it_ended()
+        asleep = "nothing is running; to start it:   make up"
+        return [error("stack", "it ended", ended, "make up") if ended else skipped("stack", asleep)]
+    found = [*_parts(mode, parts), *_addresses(mode.settings, parts)]
+    if not can_be_asked(parts):
+        return [*found, skipped("Airflow", "not asked: what is red above must answer first")]
     settings = mode.settings
     api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=SECONDS_TO_ASK)
     try:
@@ -31,14 +36,20 @@ def examine(mode: Mode) -> list[Finding]:
         return [*found, from_user_error("Airflow", silent)]
 
 
-def _parts(mode: Mode) -> Iterator[Finding]:
-    parts = mode.parts()
+def can_be_asked(parts: list[Part]) -> bool:
+    """Tell whether a question to Airflow gets an answer."""
+    return all(part.is_healthy for part in parts if part.name in TOLD_BY)
+
+
+def _parts(mode: Mode, parts: list[Part]) -> Iterator[Finding]:
     for part in parts:
         if not part.is_healthy:
+            log = f"The end of its log:\n{mode.last_lines(part.name, 5)}"
             yield error(
                 part.name,
                 f"{part.state}, after {part.restarts} restarts",
-                f"The end of its log:\n{mode.last_lines(part.name, 5)}",
+                f"{part.why}\n{log}".strip(),
+                part.remedy,
                 f"make logs S={part.name}",
             )
         elif part.restarts:
@@ -48,43 +59,25 @@ def _parts(mode: Mode) -> Iterator[Finding]:
                 "It died and was started again.",
                 f"make logs S={part.name}",
             )
-    if parts and all(part.is_healthy and not part.restarts for part in parts):
+    if all(part.is_healthy and not part.restarts for part in parts):
         yield ok("parts", f"all {len(parts)} run: {', '.join(part.name for part in parts)}")
 
 
-def _local_dbt_cloud(mode: Mode) -> Finding:
-    name, url = "local dbt Cloud", mode.settings.local_dbt_cloud_url
-    try:
-        if local_dbt_cloud_healthy(mode):
-            return ok(name, f"healthy at {url}")
-        cause = "Its health page names another state folder: it belongs to another clone."
-    except (OSError, ValueError) as silent:
-        cause = f"Asking for its health gave: {silent}."
-    return error(name, f"not ours at {url}", cause, "make logs S=local-dbt-cloud", "make up")
+def _addresses(settings: StackSettings, parts: list[Part]) -> Iterator[Finding]:
+    """Say of those who were asked, and answered as they should, where they are."""
+    well = {part.name for part in parts if part.is_healthy}
+    if DATABASE in well:
+        at = f"127.0.0.1:{settings.postgres_port}"
+        yield ok("PostgreSQL", f"takes new connections at {at}")
+    if LOCAL_DBT_CLOUD in well and settings.is_local:
+        yield ok("local dbt Cloud", f"healthy at {settings.local_dbt_cloud_url}")
 
 
 def _heartbeats(health: dict[str, Any]) -> Iterator[Finding]:
-    """Read the body: the health page answers 200 also when the scheduler is dead."""
-    if (health.get("metadatabase") or {}).get("status") != "healthy":
-        yield error(
-            "metadata database", "Airflow does not reach it", "Its health page says so.", "make up"
-        )
-    ages = []
-    for name in COMPONENTS:
-        part = health.get(name) or {}
-        beat = part.get(f"latest_{name}_heartbeat")
-        age = (datetime.now(UTC) - datetime.fromisoformat(beat)).total_seconds() if beat else None
-        shown = name.replace("_", "-")
-        if age is None or age > OLD_HEARTBEAT or part.get("status") != "healthy":
-            last = (
-                "has never been heard of" if age is None else f"was last heard of {age:.0f} s ago"
-            )
-            cause = "It is dead, or so busy that it does not get to say that it lives."
-            yield error(shown, last, cause, f"make logs S={shown}", "make up")
-        else:
-            ages.append(f"{shown} {age:.0f} s")
-    if len(ages) == len(COMPONENTS):
-        yield ok("heartbeats", f"ago: {', '.join(ages)}")
+    ages = {name.replace("_", "-"): heartbeat_age(health, name) for name in COMPONENTS}
+    shown = ", ".join(f"{name} {age:.0f} s" for name, age in ages.items() if age is not None)
+    if None not in ages.values():
+        yield ok("heartbeats", f"ago: {shown}")
 
 
 def _dags(api: AirflowApi) -> Iterator[Finding]:
@@ -114,6 +107,8 @@ def _connection(api: AirflowApi) -> Iterator[Finding]:
     try:
         found = api.get(f"/api/v2/connections/{CONNECTION}")
     except AirflowApiError as refused:
+        if refused.status != NOT_FOUND:
+            raise
         yield error(
             "connection",
             f"Airflow has no connection {CONNECTION}",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from dbt_cloud_api.user_error import UserError
@@ -24,7 +25,7 @@ from local_airflow.native.process_table import (
     process_table,
     python,
 )
-from local_airflow.native.stack_processes import end_all, marked, supervisor_pid
+from local_airflow.native.stack_processes import end_all, is_frozen, marked, supervisor_pid
 from local_airflow.native.supervisor import open_log
 from local_airflow.stack.disk_space import full_disks, no_room
 from local_airflow.stack.mode import Part
@@ -90,24 +91,23 @@ class NativeMode:
     def stop(self) -> bool:
         return end_all(self.settings)
 
-    def parts(self) -> list[Part]:
-        return [
-            Part(
-                name,
-                state := self._state_of(name, part),
-                str(part["pid"] or ""),
-                part["restarts"],
-                state == "running",
-            )
-            for name, part in self._states().items()
-        ]
+    def how_it_ended(self) -> str:
+        file = self.settings.folders.processes / "state.json"
+        if not read_state(file):
+            return ""
+        # The supervisor writes it several times a second, as long as it lives.
+        last = datetime.fromtimestamp(file.stat().st_mtime)  # noqa: DTZ006 # the reader's own clock
+        return (
+            f"The supervisor ended at {last:%H:%M:%S} on {last:%Y-%m-%d}, and with it everything. "
+            "No command told it to: it was killed, by somebody or for want of memory, or the "
+            "machine went down."
+        )
 
-    def _state_of(self, name: str, part: dict[str, int]) -> str:
-        if part["given_up"]:
-            return "given up"
-        if not part["pid"]:
-            return "restarting" if part["restarts"] else "waiting"
-        return "recovering" if name == "postgres" and self.recovery() else "running"
+    def parts(self) -> list[Part]:
+        recovering = {"postgres": self.recovery()}
+        return [
+            _part(name, part, recovering.get(name, "")) for name, part in self._states().items()
+        ]
 
     def _states(self) -> dict[str, dict[str, int]]:
         state: dict[str, dict[str, int]] = read_state(self._supervisor_state).get("processes", {})
@@ -232,3 +232,20 @@ class NativeMode:
 
     def describe_data(self) -> str:
         return f"all data below {self.settings.state}"
+
+
+def _part(name: str, told: dict[str, int], recovery: str) -> Part:
+    """Say how a process is, as who watches it told; a frozen one has not ended for anybody."""
+    pid, restarts = told["pid"], told["restarts"]
+    if told["given_up"]:
+        why = "It ended again and again; it is not started any more."
+        return Part(name, "given up", "", restarts, is_healthy=False, why=why, remedy="make up")
+    if not pid:
+        state = "restarting" if restarts else "waiting"
+        return Part(name, state, "", restarts, is_healthy=False)
+    if is_frozen(pid):
+        why, remedy = "Somebody stopped its process (SIGSTOP).", f"kill -CONT {pid}"
+        return Part(name, "frozen", str(pid), restarts, is_healthy=False, why=why, remedy=remedy)
+    if recovery:
+        return Part(name, "recovering", str(pid), restarts, is_healthy=False, why=recovery)
+    return Part(name, "running", str(pid), restarts, is_healthy=True)

@@ -34,13 +34,24 @@ def marked(settings: StackSettings) -> list[int]:
 
 
 def _is_dead(process: Path) -> bool:
-    return (process / "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    return _state(process) in "ZX"
+
+
+def is_frozen(pid: int) -> bool:
+    """Tell whether a process was stopped and may go on: by SIGSTOP, not by a debugger."""
+    try:
+        return _state(Path("/proc", str(pid))) == "T"
+    except OSError:
+        return False
+
+
+def _state(process: Path) -> str:
+    return (process / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 def end_all(settings: StackSettings) -> bool:
     """End the supervisor, which ends the others; then whoever is left. True if there was one."""
-    if not marked(settings):
-        return False
+    found = bool(marked(settings))
     pid = supervisor_pid(settings)
     if pid:
         _signal([pid], signal.SIGTERM)
@@ -49,9 +60,10 @@ def end_all(settings: StackSettings) -> bool:
     _wait(lambda: not marked(settings), SURELY)
     _signal(marked(settings), signal.SIGKILL)
     _wait(lambda: not marked(settings), SURELY)
+    # What is left of them says that nobody wanted the end.
     (settings.folders.processes / "state.json").unlink(missing_ok=True)
     (settings.folders.processes / "airflow.json").unlink(missing_ok=True)
-    return True
+    return found
 
 
 def _signal(pids: list[int], number: int) -> None:

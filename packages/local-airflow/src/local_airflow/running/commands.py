@@ -24,6 +24,7 @@ from local_airflow.running.run_progress import describe_runs
 from local_airflow.stack.airflow_api import AirflowApi
 from local_airflow.stack.dbt_cloud_connection import dbt_cloud_api, read_connection
 from local_airflow.stack.lenient_settings import settings_ignoring_broken_lines
+from local_airflow.stack.part_probes import blame, look_at_parts
 from local_airflow.stack.readiness import wait_until_ready
 from local_airflow.stack.settings import StackSettings, load_settings
 
@@ -143,7 +144,20 @@ def logs(service: str | None, lines: int, *, following: bool) -> int:
 
 def run(dag_id: str) -> int:
     """Trigger, follow, prove; 0 only when both sides are green and agree."""
-    settings = current(load_settings()).settings
+    mode = current(load_settings())
+    try:
+        code = _run(mode.settings, dag_id)
+    except UserError as error:
+        raise blame(mode, error) from None
+    if code:
+        # What the tasks' logs blame may only be what a part that is down has left them.
+        for part in look_at_parts(mode):
+            if not part.is_healthy:
+                print(f"\n{part.problem}", file=sys.stderr)
+    return code
+
+
+def _run(settings: StackSettings, dag_id: str) -> int:
     api = AirflowApi(settings.airflow_url, "admin", settings.admin_password)
     dag_id = dag_id or default_dag(api)
     dag_run = trigger(api, dag_id)

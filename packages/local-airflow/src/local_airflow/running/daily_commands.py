@@ -11,7 +11,7 @@ from local_airflow.running.dag_run import unknown_dag
 from local_airflow.running.mode_choice import current
 from local_airflow.stack.airflow_api import AirflowApi, AirflowApiError
 from local_airflow.stack.generated_secrets import DATABASES
-from local_airflow.stack.mode import Mode
+from local_airflow.stack.mode import Mode, not_running
 from local_airflow.stack.settings import load_settings
 
 
@@ -124,5 +124,5 @@ def psql(database: str, arguments: list[str]) -> int:
 def _running() -> Mode:
     mode = current(load_settings())
     if not mode.is_running():
-        raise UserError("nothing is running", "This needs the running stack.", ("make up",))
+        raise not_running(mode)
     return mode

@@ -21,7 +21,7 @@ from local_airflow.base.folders import shown, state_folders
 from local_airflow.base.progress_line import ProgressLine
 from local_airflow.base.questions import agrees_to_lose_data
 from local_airflow.running.mode_choice import current
-from local_airflow.stack.mode import Mode
+from local_airflow.stack.mode import Mode, not_running
 from local_airflow.stack.settings import load_settings
 
 
@@ -33,9 +33,7 @@ def take(name: str) -> int:
     folder = _folder(name)
     mode = current(load_settings())
     if not mode.is_running():
-        raise UserError(
-            "nothing is running", "A snapshot asks the running databases.", ("make up",)
-        )
+        raise not_running(mode)
     if folder.exists():
         raise UserError(
             f"there is a snapshot {name} already",

@@ -1,8 +1,8 @@
 """
 Airflow's REST API as `up` and `run` need it, with nothing but the standard library.
 
-    AirflowApiError(UserError)    Airflow answered, and refused
-    UserError                     Airflow did not answer
+    AirflowApiError(UserError)       Airflow answered, and refused
+    AirflowSilentError(UserError)    Airflow did not answer
 """
 
 import json
@@ -39,6 +39,17 @@ class AirflowApiError(UserError):
         self.detail = detail
 
 
+class AirflowSilentError(UserError):
+    """Airflow did not answer, or not in time."""
+
+    def __init__(self, base_url: str, error: Exception) -> None:
+        super().__init__(
+            f"Airflow does not answer at {base_url}",
+            f"Connecting gave: {getattr(error, 'reason', error) or error!r}.",
+            ("To see what runs:   make status", "To start it:   make up"),
+        )
+
+
 @dataclass
 class AirflowApi:
     """Calls as one user, who is logged in at the first call and again when the token is old."""
@@ -60,7 +71,7 @@ class AirflowApi:
         return self.request("PATCH", path, body)
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
-        """Send JSON, answer JSON. Raises `AirflowApiError`, or `UserError` if nobody answers."""
+        """Send JSON, answer JSON. Raises `AirflowApiError`, or `AirflowSilentError`."""
         try:
             return self._send(method, path, body, self.get_token())
         except AirflowApiError as error:
@@ -92,7 +103,7 @@ class AirflowApi:
             with _opener.open(request, timeout=self.seconds) as answer:
                 text = answer.read().decode(errors="replace")
         except (OSError, HTTPException) as error:
-            raise _no_answer(self.base_url, error) from None
+            raise AirflowSilentError(self.base_url, error) from None
         if answer.status >= REDIRECTED:
             detail = redirection(answer.headers) or _detail(text)
             raise AirflowApiError(answer.status, detail, f"{method} {path}")
@@ -105,11 +116,3 @@ def _detail(text: str) -> str:
     except (ValueError, KeyError, TypeError):
         return text[:500]
     return detail if isinstance(detail, str) else json.dumps(detail)
-
-
-def _no_answer(base_url: str, error: Exception) -> UserError:
-    return UserError(
-        f"Airflow does not answer at {base_url}",
-        f"Connecting gave: {getattr(error, 'reason', error) or error!r}.",
-        ("To see what runs:   make status", "To start it:   make up"),
-    )

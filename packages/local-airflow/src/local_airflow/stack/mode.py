@@ -5,18 +5,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from dbt_cloud_api.plain_text import one_line
+from dbt_cloud_api.user_error import UserError
 from local_airflow.stack.settings import StackSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One process or container of the stack. `place` is its process id or its container's name."""
+    """
+    One process or container of the stack. `place` is its process id or its container's name.
+
+    Of one that is not healthy, `why` says what is known of the reason, `remedy` what to type.
+    """
 
     name: str
     state: str
     place: str
     restarts: int
     is_healthy: bool
+    why: str = ""
+    remedy: str = ""
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with it, in one line."""
+        why = f" ({one_line(self.why).rstrip('.')})" if self.why else ""
+        return f"{self.name}: {self.state}{why}; {self.remedy}"
 
 
 class Mode(Protocol):
@@ -36,6 +50,9 @@ class Mode(Protocol):
         """Make ready what a start needs, without starting anything."""
 
     def is_running(self) -> bool: ...
+
+    def how_it_ended(self) -> str:
+        """Say when and how what ran has ended, if no command ended it; else empty."""
 
     def stop_previous(self) -> None:
         """End what an earlier start left, as far as this start cannot go on from it."""
@@ -97,3 +114,9 @@ class Mode(Protocol):
 
     def describe_data(self) -> str:
         """Name what `delete_data` would delete."""
+
+
+def not_running(mode: Mode) -> UserError:
+    """Say that nothing runs; and why, when nobody wanted it."""
+    ended = mode.how_it_ended()
+    return UserError("nothing is running", ended or "Nobody has started it.", ("make up",))

@@ -11,11 +11,13 @@ from local_airflow.base.progress_line import ProgressLine
 from local_airflow.stack.airflow_api import AirflowApi
 from local_airflow.stack.dag_files import DagFiles
 from local_airflow.stack.mode import Mode
+from local_airflow.stack.postgres_login import try_database
 from local_airflow.stack.trust import tls_context
 
 
 SECONDS_TO_BE_READY = 300
 SECONDS_BETWEEN_LOOKS = 1.5
+SECONDS_TO_LOG_IN = 5.0
 CONNECTION = "dbt_cloud_default"
 COMPONENTS = ("scheduler", "dag_processor", "triggerer")
 
@@ -45,7 +47,7 @@ def facts(mode: Mode, since: datetime) -> list[Fact]:
         ("the local dbt Cloud", "local-dbt-cloud", lambda: local_dbt_cloud_healthy(mode))
     ]
     return [
-        (_database(mode), "postgres", mode.is_prepared),
+        (_database(mode), "postgres", lambda: mode.is_prepared() and takes_logins(mode)),
         *(local if mode.settings.is_local else []),
         ("Airflow's four components", "api-server", lambda: components_healthy(api(), since)),
         (
@@ -111,6 +113,12 @@ def _what_is_at_work(mode: Mode) -> str:
     """Name the parts that were started and are not well yet; others wait for them."""
     started = [part for part in mode.parts() if part.state != "created"]
     return ", ".join(part.name for part in started if not part.is_healthy)
+
+
+def takes_logins(mode: Mode) -> bool:
+    """Log in; raise `OSError` while PostgreSQL lets nobody in."""
+    try_database(mode.settings, SECONDS_TO_LOG_IN)
+    return True
 
 
 def components_healthy(api: AirflowApi, since: datetime | None = None) -> bool:

@@ -1,5 +1,6 @@
 """`make status`, `make open`, `make wait-ready`."""
 
+import json
 import time
 import webbrowser
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from local_airflow.base.progress_line import ProgressLine
 from local_airflow.base.terminal import check_format, has_tables, is_looked_at
 from local_airflow.running.mode_choice import current
 from local_airflow.stack.dbt_cloud_connection import dbt_cloud_api, read_connection
-from local_airflow.stack.mode import Mode
+from local_airflow.stack.mode import Mode, not_running
 from local_airflow.stack.readiness import facts
 from local_airflow.stack.settings import StackSettings, load_settings
 from local_airflow.status import views
@@ -30,7 +31,7 @@ def status(form: str) -> int:
     check_format(form, ("env", "json"))
     mode = current(load_settings())
     if not mode.is_running():
-        print({"json": '{"running": false}', "env": "HEALTHY=false"}.get(form, NOTHING))
+        print(_nothing(form, mode.how_it_ended()))
         return NOT_RUNNING
     found = gather(mode)
     if form == "json":
@@ -42,7 +43,12 @@ def status(form: str) -> int:
     return 0 if found.healthy else 1
 
 
-NOTHING = "nothing is running; to start it:   make up"
+def _nothing(form: str, ended: str) -> str:
+    if form == "json":
+        return json.dumps({"running": False, **({"ended": ended} if ended else {})})
+    if form == "env":
+        return "HEALTHY=false"
+    return "\n".join(["nothing is running; to start it:   make up", *([ended] if ended else [])])
 
 
 def _show(found: Status) -> None:
@@ -67,7 +73,7 @@ def open_page(what: str) -> int:
             ("make open", "make open WHAT=dbt-cloud", f"make open WHAT={local_page}…"),
         )
     if not mode.is_running():
-        raise UserError("nothing is running", "So there is no page to open.", ("make up",))
+        raise not_running(mode)
     known = {"airflow": lambda: mode.settings.airflow_url, "dbt-cloud": lambda: _job_page(mode)}
     address = known[what]() if what in known else what
     if not address.startswith(local_page):
@@ -130,7 +136,8 @@ def _wait(seconds: int, line: ProgressLine) -> None:
 
 def _first_missing(mode: Mode) -> tuple[str, str]:
     if not mode.is_running():
-        return "nothing is running", "Nobody has started it, or it ended."
+        wrong = not_running(mode)
+        return wrong.problem, wrong.cause
     for what, _guilty, fact in facts(mode, ANY_TIME):
         try:
             if not fact():

@@ -1,6 +1,5 @@
 """Ask the stack, Airflow and dbt Cloud what there is to say. Changes nothing."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -13,11 +12,17 @@ from local_airflow.stack.airflow_api import AirflowApi
 from local_airflow.stack.dbt_cloud_connection import dbt_cloud_api, read_connection
 from local_airflow.stack.disk_space import full_disks
 from local_airflow.stack.mode import Mode, Part
-from local_airflow.stack.readiness import components_healthy, local_dbt_cloud_healthy
-from local_airflow.stack.settings import StackSettings
+from local_airflow.stack.part_probes import (
+    API_SERVER,
+    DATABASE,
+    LOCAL_DBT_CLOUD,
+    SECONDS_TO_ANSWER,
+    SOCKETS_GIVE_UP,
+    look_at_parts,
+)
+from local_airflow.stack.side_by_side import Deadline, begin
 
 
-SECONDS_TO_ASK = 10
 OF_A_RUN = ("id", "status_humanized", "href", "created_at", "finished_at")
 PROVIDER = "apache-airflow-providers-dbt-cloud"
 
@@ -64,34 +69,39 @@ class Status:
 
 
 def gather(mode: Mode) -> Status:
+    """Ask everybody at once: who does not answer in time is left out, and holds nobody up."""
     settings = mode.settings
-    api = AirflowApi(settings.airflow_url, "admin", settings.admin_password, seconds=SECONDS_TO_ASK)
-    parts = mode.parts()
+    api = AirflowApi(
+        settings.airflow_url, "admin", settings.admin_password, seconds=SOCKETS_GIVE_UP
+    )
+    connection = read_connection(settings)
+    account = dbt_cloud_api(connection, settings)
+    unknown = DbtCloudFacts(
+        settings.is_local, f"https://{account.host}", account.account_id, connection.job_id
+    )
     full = [disk.words for disk in full_disks(settings.folders)]
-    with ThreadPoolExecutor() as pool:
-        dbt_cloud = pool.submit(ask_dbt_cloud, settings)
-        healthy = pool.submit(is_healthy, mode, api)
-        errors, versions = pool.submit(_import_errors, api), pool.submit(_versions, api)
+    asked = begin(lambda: look_at_parts(mode))
+    dbt_cloud = begin(lambda: ask_dbt_cloud(account, unknown))
+    errors, versions = begin(lambda: _import_errors(api)), begin(lambda: _versions(api))
+    deadline = Deadline(SECONDS_TO_ANSWER)
+    late = replace(unknown, problem="it does not answer")
+    parts = asked.result()
+    # Nobody waits for one who is known to be unable to answer.
+    unwell = {part.name for part in parts if not part.is_healthy}
+    airflows = Deadline(0) if {API_SERVER, DATABASE} & unwell else deadline
+    dbt_clouds = Deadline(0) if settings.is_local and LOCAL_DBT_CLOUD in unwell else deadline
     return Status(
         mode=mode.name,
-        healthy=healthy.result() and all(part.is_healthy for part in parts) and not full,
+        healthy=bool(parts) and all(part.is_healthy for part in parts) and not full,
         parts=parts,
         airflow_url=settings.airflow_url,
         airflow_password=settings.admin_password,
         postgres=f"127.0.0.1:{settings.postgres_port}",
-        dbt_cloud=dbt_cloud.result(),
-        import_errors=errors.result(),
-        versions=versions.result(),
+        dbt_cloud=dbt_clouds.answer_or(dbt_cloud, late),
+        import_errors=airflows.answer_or(errors, None),
+        versions=airflows.answer_or(versions, _locked_dbt()),
         full_disks=full,
     )
-
-
-def is_healthy(mode: Mode, api: AirflowApi) -> bool:
-    try:
-        local = local_dbt_cloud_healthy(mode) if mode.settings.is_local else True
-        return local and components_healthy(api)
-    except (UserError, OSError):
-        return False
 
 
 def _import_errors(api: AirflowApi) -> list[str] | None:
@@ -103,8 +113,7 @@ def _import_errors(api: AirflowApi) -> list[str] | None:
 
 
 def _versions(api: AirflowApi) -> dict[str, str]:
-    dbt = locked_versions("dbt")
-    versions = {"dbt Core": " or ".join(sorted(dbt.get("dbt-core", ())))}
+    versions = _locked_dbt()
     try:
         versions["Airflow"] = api.get_public("/api/v2/version")["version"]
         providers = api.get("/api/v2/providers", limit=200)["providers"]
@@ -115,18 +124,21 @@ def _versions(api: AirflowApi) -> dict[str, str]:
     return versions
 
 
-def ask_dbt_cloud(settings: StackSettings) -> DbtCloudFacts:
-    connection = read_connection(settings)
-    api, job_id = dbt_cloud_api(connection, settings), connection.job_id
-    facts = DbtCloudFacts(settings.is_local, f"https://{api.host}", api.account_id, job_id)
+def _locked_dbt() -> dict[str, str]:
+    return {"dbt Core": " or ".join(sorted(locked_versions("dbt").get("dbt-core", ())))}
+
+
+def ask_dbt_cloud(api: DbtCloudApi, unknown: DbtCloudFacts) -> DbtCloudFacts:
+    job = begin(lambda: api.job(unknown.job_id))
     try:
-        return _named(facts, api)
+        return _named(unknown, api, api.account(), job.result())
     except UserError as silent:
-        return replace(facts, problem=f"{silent.problem} ({silent.cause.rstrip('.')})")
+        return replace(unknown, problem=f"{silent.problem} ({silent.cause.rstrip('.')})")
 
 
-def _named(facts: DbtCloudFacts, api: DbtCloudApi) -> DbtCloudFacts:
-    account, job = api.account(), api.job(facts.job_id)
+def _named(
+    facts: DbtCloudFacts, api: DbtCloudApi, account: dict[str, Any], job: dict[str, Any]
+) -> DbtCloudFacts:
     page = Address(api.host, api.account_id, job["project_id"], facts.job_id)
     last = job.get("most_recent_run")
     return replace(

@@ -55,6 +55,7 @@ def rows(status: Status) -> list[tuple[str, str]]:
     return [
         ("mode", f"{status.mode}, {health}"),
         *((PROBLEM, f"{full}; make room, the rest comes by itself") for full in status.full_disks),
+        *((PROBLEM, part.problem) for part in status.parts if not part.is_healthy),
         ("Airflow", status.airflow_url),
         ("  login", f"{status.airflow_username}  {status.airflow_password}"),
         ("PostgreSQL", f"{status.postgres}, database warehouse"),
