@@ -1,6 +1,7 @@
 import pytest
 
-from dbt_cloud_api.dotenv_file import parse_lines, unknown_settings
+from dbt_cloud_api.dotenv_file import parse_lines, read_dotenv, unknown_settings
+from dbt_cloud_api.secret_settings import with_secret_settings
 from dbt_cloud_api.user_error import UserError
 
 
@@ -40,6 +41,16 @@ def test_never_repeats_a_value():
 def test_reads_settings_and_skips_comments():
     """Comments and empty lines are skipped, everything behind the first = is the value."""
     assert parse_lines(["# note", "", "A=b=c", "EMPTY="], ".env") == {"A": "b=c", "EMPTY": ""}
+
+
+def test_mark_of_an_editor_is_read_over(tmp_path):
+    """A byte order mark before the first line is no part of its setting, nor of its secret."""
+    file = tmp_path / ".env"
+    file.write_bytes(b"\xef\xbb\xbfDBT_CLOUD_API_TOKEN=dbtc_x\nMODE=\n")
+
+    assert read_dotenv(file) == {"DBT_CLOUD_API_TOKEN": "dbtc_x", "MODE": ""}
+    named = with_secret_settings({"SECRET_SETTINGS_FILE": str(file)})
+    assert named["DBT_CLOUD_API_TOKEN"] == "dbtc_x"
 
 
 def test_unknown_setting_names_the_close_one():

@@ -12,6 +12,8 @@ from pathlib import Path
 from dbt_cloud_api.user_error import UserError
 
 
+# Some editors put a mark (BOM) before the text, which Docker reads over too.
+ENCODING = "utf-8-sig"
 LINE = re.compile(r"(?P<key>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)")
 
 KNOWN = {
@@ -39,7 +41,7 @@ DBT_VARIABLE = re.compile(r"DBT_ENV_[A-Z0-9_]+")
 def read_dotenv(file: Path) -> dict[str, str]:
     """Give every setting of the file; raise `UserError` for the first line that is broken."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding=ENCODING)
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:

@@ -8,6 +8,7 @@ that the process starts.
 from collections.abc import Mapping
 from pathlib import Path
 
+from dbt_cloud_api.dotenv_file import ENCODING
 from dbt_cloud_api.user_error import UserError
 
 
@@ -26,7 +27,7 @@ def with_secret_settings(process_env: Mapping[str, str]) -> dict[str, str]:
     if not file:
         return dict(process_env)
     try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
+        lines = Path(file).read_text(encoding=ENCODING).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             "the secret settings cannot be read",

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import unquote
 
+from dbt_cloud_api.dotenv_file import ENCODING
 from dbt_cloud_api.notification_urls import SETTING, addresses, secret_parts
 from local_airflow.base.folders import ROOT, dotenv_path, state_folders
 from local_airflow.bundle.lookalikes import is_secret_name
@@ -36,7 +37,7 @@ def _files() -> Iterator[str]:
 def read_raw_settings(file: Path | None = None) -> dict[str, str]:
     """Read `.env` also where it is broken: a secret in a broken line is one too."""
     try:
-        lines = (file or dotenv_path()).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (file or dotenv_path()).read_text(encoding=ENCODING, errors="replace").splitlines()
     except OSError:
         return {}
     pairs = (line.strip().removeprefix("export ").partition("=") for line in lines)

@@ -4,7 +4,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from dbt_cloud_api.dotenv_file import broken_lines, read_dotenv, unknown_settings
+from dbt_cloud_api.dotenv_file import ENCODING, broken_lines, read_dotenv, unknown_settings
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.folders import dotenv_path, shown
 from local_airflow.base.private_file import OTHERS
@@ -17,7 +17,7 @@ def examine() -> list[Finding]:
         return [skipped(".env", "not there yet: make up copies it from .env.example")]
     try:
         content = file.read_bytes()
-        settings = content.decode("utf-8")
+        settings = content.decode(ENCODING)
     except (OSError, UnicodeDecodeError) as broken:
         cause = f"Reading {shown(file)} gave: {broken}."
         return [error(".env", "cannot be read", cause, "Save it as plain UTF-8 text.")]
@@ -37,13 +37,6 @@ def _line_endings(content: bytes) -> Iterator[Finding]:
             "has line endings of Windows",
             "Docker takes the invisible last character as part of every value.",
             "sed --in-place 's/\\r$//' .env",
-        )
-    if content.startswith(b"\xef\xbb\xbf"):
-        yield error(
-            ".env",
-            "begins with an invisible mark (BOM)",
-            "It becomes part of the first setting's name.",
-            "sed --in-place '1s/^\\xEF\\xBB\\xBF//' .env",
         )
 
 

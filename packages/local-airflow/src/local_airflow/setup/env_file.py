@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from dbt_cloud_api.dotenv_file import ENCODING
+
 
 def with_settings(text: str, changes: Mapping[str, str]) -> str:
     """Give the text with these settings in it: in their old lines, and the new ones at the end."""
@@ -27,7 +29,7 @@ def change_settings(file: Path, template: Path, changes: Mapping[str, str]) -> N
     A file that is not there yet begins as a copy of the template.
     """
     target = file.resolve()  # a link stays a link
-    text = (target if target.exists() else template).read_text(encoding="utf-8")
+    text = (target if target.exists() else template).read_text(encoding=ENCODING)
     # mkstemp makes it with mode 0600 from the start.
     descriptor, unfinished = tempfile.mkstemp(dir=target.parent, prefix=".env.")
     try:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dbt_cloud_api.dotenv_file import whole_lines
+from dbt_cloud_api.dotenv_file import ENCODING, whole_lines
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.folders import dotenv_path
 from local_airflow.base.terminal import painted
@@ -48,7 +48,7 @@ def settings_ignoring_broken_lines() -> Iterator[StackSettings]:
 def _what_is_left() -> dict[str, str]:
     """Keep each setting that is fine together with those before it."""
     try:
-        text = dotenv_path().read_text(encoding="utf-8", errors="replace")
+        text = dotenv_path().read_text(encoding=ENCODING, errors="replace")
     except OSError:
         return {}
     kept: dict[str, str] = {}
