@@ -284,4 +284,6 @@ def prepare_server(
         **NO_WAREHOUSE,
         **process_env,
     }
-    return Server(folder, {**os.environ, **own})
+    # As in a shell that a hook of git has opened.
+    of_hook = {"GIT_DIR": str(folder / "nowhere")}
+    return Server(folder, {**os.environ, **of_hook, **own})

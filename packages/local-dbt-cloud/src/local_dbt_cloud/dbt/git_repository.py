@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_dbt_cloud.dbt.dbt_process import Invocation
+from local_dbt_cloud.dbt.dbt_process import Invocation, inherited_process_env
 from local_dbt_cloud.dbt.one_at_a_time import one_at_a_time
 from local_dbt_cloud.dbt.project_files import extract_files
 
@@ -19,6 +20,12 @@ SECONDS_FOR_GIT = 60
 SECONDS_TO_FETCH = 900
 # Nobody is there to answer: what asks for a password must fail instead.
 NEVER_ASK = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
+# How to get at a repository. Not where one is: a shell inside a hook of git says that, and means
+# another one (GIT_DIR and its kind).
+FOR_GIT = re.compile(
+    r"(?i:https?|no|all)_proxy|XDG_CONFIG_HOME|LD_LIBRARY_PATH|SSH_\w+"
+    r"|GIT_(SSL|HTTP|SSH|ASKPASS|CONFIG|EXEC|PROXY|TRACE|CURL)\w*"
+)
 # A fetch tidies up, by itself in the background, where nobody would end it.
 IN_FRONT = ("-c", "gc.autoDetach=false", "-c", "maintenance.autoDetach=false")
 FETCHING: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
@@ -26,6 +33,12 @@ FETCHING: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 class GitError(Exception):
     """What git said."""
+
+
+def git_process_env() -> dict[str, str]:
+    """Give what git gets of this server's own variables, among which are a token and passwords."""
+    named = {name: value for name, value in os.environ.items() if FOR_GIT.fullmatch(name)}
+    return inherited_process_env() | named | NEVER_ASK
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +116,7 @@ class Git:
         with tempfile.TemporaryDirectory(prefix="git-") as said:
             output, errors = Path(said, "output"), Path(said, "errors")
             words = ["-C", str(folder), *IN_FRONT, *arguments]
-            invocation = Invocation(words, Path.cwd(), os.environ | NEVER_ASK, output, errors)
+            invocation = Invocation(words, Path.cwd(), git_process_env(), output, errors)
             if not self.run(invocation, seconds):
                 why = errors.read_text(errors="replace").strip() if errors.exists() else ""
                 raise GitError(why or f"git {arguments[0]} did not end in {seconds} seconds")
