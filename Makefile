@@ -10,6 +10,8 @@ PYTHON ?= python3
 # The launcher runs as it lies there: it must work before anything is installed.
 FROM_HERE := PYTHONPATH="$(CURDIR)/packages/local-airflow/src:$(CURDIR)/packages/dbt-cloud-api/src"
 LAUNCHER := $(FROM_HERE) $(PYTHON) -m local_airflow
+# A program, such as those of .local/dev, with what of the shell the tests get.
+IN_DEV := $(LAUNCHER) in-dev
 
 # What can be said to a command, as in `make run DAG=mine`. Only so: a NAME or a DEBUG that a shell
 # happens to have means nothing here. PYTHON above is the exception, and so are the tests' own.
@@ -38,8 +40,9 @@ export PYTEST_TIMEOUT ?= 600
 # The theme's makers advertise on every build what is of no concern here.
 export NO_MKDOCS_2_WARNING := 1
 
-# Compiled files next to the sources make every start three times as fast.
-unexport PYTHONDONTWRITEBYTECODE
+# What a shell says to Python is said to its own: without compiled files every start takes three
+# times as long, and PYTHONWARNINGS=error ends it.
+unexport PYTHONDONTWRITEBYTECODE $(filter-out PYTHON,$(filter PYTHON%,$(.VARIABLES)))
 
 .PHONY: help
 help: ## Show this list
@@ -159,26 +162,25 @@ new-dag: dev ## Write a DAG, its test, its docs; NAME=… JOB="…" SCHEDULE="0 
 
 .PHONY: test
 test: ## Run your tests: dags/ and examples/; TESTS=tests for some of them
-	@$(LAUNCHER) install dev
-	@.local/dev/bin/python -m pytest -n 2 --dist worksteal $(or $(TESTS),$(YOURS) --ignore $(LOADER_TESTS))
+	@$(IN_DEV) .local/dev/bin/python -m pytest -n 2 --dist worksteal $(or $(TESTS),$(YOURS) --ignore $(LOADER_TESTS))
 
 .PHONY: test-all
 test-all: dev ## Run every test: yours, and those of packages/
-	@PYTHONPATH=packages/local-airflow/tests .local/dev/bin/python -m pytest -p one_running_stack -n 3 \
+	@$(IN_DEV) env PYTHONPATH=packages/local-airflow/tests .local/dev/bin/python -m pytest -p one_running_stack -n 3 \
 		$(or $(TESTS),$(YOURS) packages --ignore $(CLIENT_TESTS) $(addprefix --ignore ,$(SECURITY_TESTS)))
 
 .PHONY: test-clients
 test-clients: dev ## Run other people's clients of dbt Cloud, each in an environment of its own
-	@.local/dev/bin/python -m pytest $(CLIENT_TESTS)
+	@$(IN_DEV) .local/dev/bin/python -m pytest $(CLIENT_TESTS)
 
 .PHONY: test-security
 test-security: dev ## Plant secrets and search for them, attack what runs, try every role; make audit
-	@.local/dev/bin/python -m pytest $(SECURITY_TESTS)
+	@$(IN_DEV) .local/dev/bin/python -m pytest $(SECURITY_TESTS)
 	@$(LAUNCHER) audit
 
 .PHONY: test-docker
 test-docker: dev ## Run the tests that need a Docker engine: images, the stack, Celery, Astro
-	@RUN_DOCKER_TESTS=1 PYTEST_TIMEOUT=1200 .local/dev/bin/python -m pytest \
+	@RUN_DOCKER_TESTS=1 PYTEST_TIMEOUT=1200 $(IN_DEV) .local/dev/bin/python -m pytest \
 		packages/local-airflow/tests/containers --durations=8
 
 .PHONY: audit
@@ -205,10 +207,10 @@ format: dev ## Put the code into its format
 
 .PHONY: docs-write
 docs-write: dev ## Write docs/supported_endpoints.md and docs/clients.md, by the tests that prove them
-	@.local/dev/bin/python -m pytest -q $(DBT_CLOUD_TESTS) \
+	@$(IN_DEV) .local/dev/bin/python -m pytest -q $(DBT_CLOUD_TESTS) \
 		--ignore $(DBT_CLOUD_TESTS)/test_supported_endpoints.py --ignore $(CLIENT_TESTS)
 	@.local/dev/bin/python $(DBT_CLOUD_TESTS)/supported_endpoints.py
-	@.local/dev/bin/python -m pytest -q $(CLIENT_TESTS) --deselect $(CLIENT_TESTS)/test_page.py
+	@$(IN_DEV) .local/dev/bin/python -m pytest -q $(CLIENT_TESTS) --deselect $(CLIENT_TESTS)/test_page.py
 	@PYTHONPATH=$(DBT_CLOUD_TESTS) .local/dev/bin/python -m clients page
 
 .PHONY: graph
@@ -229,7 +231,7 @@ docs-serve: dev ## Show the documentation while it is written; PORT=8000
 
 .PHONY: bench
 bench: dev ## Measure what the README promises
-	@.local/dev/bin/python -m benchmarks
+	@$(IN_DEV) .local/dev/bin/python -m benchmarks
 
 .PHONY: lock
 lock: ## Choose the newest versions that fit, and write requirements/*.lock and those of the clients

@@ -212,6 +212,15 @@ class TestProxy:
         assert asked[0] == f"CONNECT localhost:{dbt_cloud.port} HTTP/1.1"
         assert "Proxy-Authorization: Basic bWU6c2VjcmV0" in asked
 
+    @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+    def test_socks_proxy_is_refused(self, preflight, dbt_cloud, process_environment, variable):
+        """A SOCKS proxy, which a part of Airflow cannot use, is named, with the one that can."""
+        process_environment.setenv(variable, "socks5://127.0.0.1:9")
+        check = red(preflight(dbt_cloud), "proxy")
+
+        assert "SOCKS" in check["found"]
+        assert "http://" in check["remedies"][0]
+
     def test_no_proxy_goes_around_it(self, preflight, dbt_cloud, process_environment):
         """A host in NO_PROXY is reached directly."""
         with proxy() as (port, asked):

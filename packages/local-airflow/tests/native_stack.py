@@ -11,6 +11,21 @@ from repository_copy import ROOT, launcher_path
 from local_dbt_cloud.testing.throwaway_server import free_port
 
 
+# Proxies that nothing local may ask, and what libraries would obey without being asked.
+UNASKED = {
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "ALL_PROXY": "socks5://127.0.0.1:9",
+    "AIRFLOW__CORE__EXECUTOR": "NoSuchExecutor",
+    "AIRFLOW_HOME": "/nowhere",
+    "DBT_PROFILES_DIR": "/nowhere",
+    "PGHOSTADDR": "192.0.2.1",
+    "PGSSLMODE": "require",
+    "PYTHONWARNINGS": "once",
+    "WAREHOUSE_HOST": "192.0.2.1",
+}
+
+
 def wait_for(fact, seconds=180):
     """Ask until it is so."""
     deadline = time.monotonic() + seconds
@@ -48,14 +63,13 @@ class Stack:
         )
 
     def process_environment(self, **more):
-        """What tells a command which stack is meant; and a proxy that nothing local may ask."""
+        """What tells a command which stack is meant; and what a shell may bring that harms it."""
         return {
             **{key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ},
             "PYTHONPATH": launcher_path(self.root),
             "LOCAL_STATE": str(self.state),
             "LOCAL_ENV_FILE": str(self.env_file),
-            "HTTP_PROXY": "http://127.0.0.1:9",
-            "HTTPS_PROXY": "http://127.0.0.1:9",
+            **UNASKED,
             **more,
         }
 

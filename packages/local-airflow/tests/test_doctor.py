@@ -129,18 +129,39 @@ class TestSettingsFile:
         assert code == 0
         assert "did you mean DBT_CLOUD_JOB_URL" in finding(report, ".env", "warning")["found"]
 
-    @pytest.mark.parametrize(
-        ("content", "words"),
-        [(b"MODE=\r\n", "line endings of Windows"), (b"\xef\xbb\xbfMODE=\n", "invisible mark")],
-    )
-    def test_editors_of_windows(self, stack, content, words):
-        """Line endings and marks that an editor of Windows leaves are errors with a remedy."""
-        stack.env_file.write_bytes(content)
+    def test_editors_of_windows(self, stack):
+        """Line endings of Windows are an error with a remedy; a mark before the text is fine."""
+        stack.env_file.write_bytes(b"\xef\xbb\xbfMODE=\n")
         report, _ = doctor(stack)
-        found = [each for area in report["areas"] for each in area["findings"]]
-        (windows,) = [each for each in found if words in each["found"]]
+        assert "every line can be read" in finding(report, ".env", "ok")["found"]
 
+        stack.env_file.write_bytes(b"MODE=\r\n")
+        report, _ = doctor(stack)
+        windows = finding(report, ".env", "error")
+
+        assert "line endings of Windows" in windows["found"]
         assert windows["remedies"][0].startswith("sed --in-place")
+
+    @pytest.mark.parametrize(
+        ("shell", "levels"),
+        [
+            ({"HTTPS_PROXY": "", "ALL_PROXY": "socks5://127.0.0.1:9"}, ["warning"]),
+            ({"HTTPS_PROXY": "socks5h://127.0.0.1:9"}, ["warning"]),
+            ({"NO_PROXY": "x.invalid", "HTTPS_PROXY": "socks5h://127.0.0.1:9"}, []),
+            ({"HTTPS_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9"}, []),
+        ],
+    )
+    def test_socks_proxy_before_an_account(self, stack, shell, levels):
+        """A SOCKS proxy is a warning where it alone would lead to the account."""
+        stack.write(
+            f"DBT_CLOUD_API_TOKEN={A_TOKEN}", "DBT_CLOUD_JOB_URL=https://x.invalid/deploy/1/jobs/2"
+        )
+        report, _ = doctor(stack, **shell)
+        found = [each for area in report["areas"] for each in area["findings"]]
+        about = [each for each in found if "SOCKS" in each["found"]]
+
+        assert [each["level"] for each in about] == levels
+        assert all("HTTPS_PROXY=http://" in each["remedies"][0] for each in about)
 
     def test_token_that_others_can_read(self, stack):
         """A token in a file of mode 0644 is a warning; of 0600 it is none; never shown."""

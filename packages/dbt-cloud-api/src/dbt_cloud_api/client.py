@@ -16,7 +16,15 @@ from email.message import Message
 from http.client import HTTPException, HTTPResponse, responses
 from typing import Any, Self
 from urllib.parse import urlencode
-from urllib.request import HTTPErrorProcessor, HTTPSHandler, ProxyHandler, Request, build_opener
+from urllib.request import (
+    HTTPErrorProcessor,
+    HTTPSHandler,
+    ProxyHandler,
+    Request,
+    build_opener,
+    getproxies,
+    proxy_bypass,
+)
 
 from dbt_cloud_api.connection_settings import DbtCloudConnection
 from dbt_cloud_api.plain_text import one_line, printable_json
@@ -118,10 +126,29 @@ def send(
             "User-Agent": USER_AGENT,
         },
     )
-    proxy = ProxyHandler({} if host.partition(":")[0] in THIS_MACHINE else None)
-    opener = build_opener(HTTPSHandler(context=trusted), proxy, AsItIs())
+    opener = build_opener(HTTPSHandler(context=trusted), _through(host), AsItIs())
     with opener.open(request, timeout=SECONDS_PER_REQUEST) as response:
         return Answer.read(response, BIGGEST_ANSWER)
+
+
+def https_proxy(address: str) -> str:
+    """
+    Give the proxy before a host, with or without a port, or nothing.
+
+    As `requests` decides: HTTPS_PROXY, else ALL_PROXY, and NO_PROXY names who is reached directly.
+    """
+    proxies = {} if proxy_bypass(address) else getproxies()
+    return proxies.get("https") or proxies.get("all") or ""
+
+
+def is_socks(proxy: str) -> bool:
+    """Tell a SOCKS proxy: urllib and aiohttp cannot use one, requests and httpx with more only."""
+    return proxy.lower().startswith("socks")
+
+
+def _through(host: str) -> ProxyHandler:
+    proxy = "" if host.partition(":")[0] in THIS_MACHINE else https_proxy(host)
+    return ProxyHandler({"https": proxy} if proxy and not is_socks(proxy) else {})
 
 
 class DbtCloudRefusedError(UserError):

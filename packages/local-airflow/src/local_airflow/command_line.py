@@ -5,15 +5,16 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base import install
-from local_airflow.base.exec_in_environment import exec_in_environment
+from local_airflow.base.exec_in_environment import exec_for_tests, exec_in_environment
 from local_airflow.base.folders import state_folders
 from local_airflow.base.interruption import end_like_ctrl_c, exit_code, undisturbed
-from local_airflow.base.proxies import keep_local_calls_away
+from local_airflow.base.shell_variables import keep_local_calls_away
 from local_airflow.base.terminal import fitted, painted, survive_any_encoding
 from local_airflow.bundle.command import bundle
 from local_airflow.doctor.command import doctor
@@ -58,6 +59,16 @@ def jobs_as_code(verb: str, chosen: argparse.Namespace) -> int:
     return command.jobs_sync(wanted)
 
 
+def install_with(environments: Sequence[str]) -> int:
+    """Install these, and what runs."""
+    return install.install((*install.to_run(examples=EXAMPLES_FOLDER.is_dir()), *environments))
+
+
+def in_dev(program: list[str]) -> NoReturn:
+    install_with(["dev"])
+    exec_for_tests(program)
+
+
 COMMANDS: dict[str, Command] = {
     "up": lambda chosen: commands.up(chosen.executor, chosen.workers),
     "down": lambda _: commands.down(),
@@ -85,9 +96,8 @@ COMMANDS: dict[str, Command] = {
     "sbom": lambda _: sbom(),
     "audit": lambda _: audit(),
     "in-airflow": lambda chosen: commands.in_airflow(chosen.program),
-    "install": lambda chosen: install.install(
-        (*install.to_run(examples=EXAMPLES_FOLDER.is_dir()), *chosen.environments)
-    ),
+    "in-dev": lambda chosen: in_dev(chosen.program),
+    "install": lambda chosen: install_with(chosen.environments),
     "lock": lambda _: install.lock(),
     "supervise": lambda _: supervise(load_settings()),
 }
@@ -119,7 +129,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         added["new-dag"].add_argument(f"--{name}", default=os.environ.get(name.upper(), ""))
     added["open"].add_argument("what", nargs="?", default="airflow")
     added["wait-ready"].add_argument("--seconds", type=int, default=180)
-    added["in-airflow"].add_argument("program", nargs=argparse.REMAINDER)
+    for name in ("in-airflow", "in-dev"):
+        added[name].add_argument("program", nargs=argparse.REMAINDER)
     added["shell"].add_argument("inside", nargs="*")
     added["restart"].add_argument("part", nargs="?", default="")
     added["dag-test"].add_argument("dag_id")

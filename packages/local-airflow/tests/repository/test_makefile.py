@@ -46,6 +46,22 @@ def test_counts_only_as_it_is_said(name, target):
     assert shown(target, **{name: WORD}) == shown(target)
 
 
+@pytest.mark.parametrize("name", ["PYTHONWARNINGS", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"])
+def test_what_a_shell_says_to_its_python_is_not_passed(name):
+    """The launcher runs as it would in an empty shell; PYTHON alone says which it is."""
+    printed = subprocess.run(
+        ["make", "status"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PYTHON": "printenv; true", name: WORD},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert f"{name}=" not in printed
+    assert "PYTHONPATH=" in printed
+
+
 @pytest.mark.parametrize("name", sorted(THROUGH_THE_ENVIRONMENT))
 def test_does_not_pass_through(name, tmp_path):
     """What the shell has is taken out of the environment of the command."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
+from dbt_cloud_api.client import https_proxy, is_socks
 from dbt_cloud_api.preflight.check import error
 
 
@@ -30,6 +30,15 @@ class Proxy:
     @classmethod
     def parse(cls, address: str) -> Self:
         """Read the address of a proxy, with or without a scheme, perhaps with a login in it."""
+        if is_socks(address):
+            raise error(
+                "proxy",
+                "the proxy before dbt Cloud speaks SOCKS",
+                "Of Airflow's ways to dbt Cloud, aiohttp in the triggerer cannot use one.",
+                "Set HTTPS_PROXY to a proxy that speaks HTTP: http://proxy.example.com:3128",
+                "If dbt Cloud can be reached directly:   unset HTTPS_PROXY ALL_PROXY",
+                ask="whoever runs your network",
+            )
         parts = urlsplit(address if "://" in address else f"http://{address}")
         try:
             host, port = parts.hostname, parts.port or HTTP_PORT
@@ -80,10 +89,7 @@ def find_route(address: str, process_environment: Mapping[str, str] = os.environ
     work: a CA file that is not there, a proxy that is none.
     """
     host, _, port = address.partition(":")
-    proxies = getproxies()
-    proxied = proxies.get("https") or proxies.get("all")
-    if proxied and proxy_bypass(address):
-        proxied = None
+    proxied = https_proxy(address)
     variable = next((name for name in CA_VARIABLES if process_environment.get(name)), "")
     extra = EXTRA if process_environment.get(EXTRA) else ""
     return Route(

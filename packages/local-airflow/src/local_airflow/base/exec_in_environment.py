@@ -7,12 +7,20 @@ look at goes on in `.local/tools`, where rich is, and jobs as code in `.local/jo
 
 import os
 import sys
+from typing import NoReturn
 
 from local_airflow.base.folders import LOCAL
 from local_airflow.base.install import install, is_installed
+from local_airflow.base.shell_variables import of_shell
 
 
 HANDED_OVER = "LOCAL_AIRFLOW_HANDED_OVER"
+
+
+def exec_for_tests(program: list[str]) -> NoReturn:
+    """Run a program, by its path or from PATH, with what of the shell the tests get."""
+    sys.stdout.flush()
+    os.execvpe(program[0], program, of_shell("tests"))  # noqa: S606 # as below
 
 
 def exec_in_environment(environment: str, arguments: list[str], *, install_first: bool) -> None:

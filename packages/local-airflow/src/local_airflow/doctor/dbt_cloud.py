@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 
 from local_airflow.base.folders import LAUNCHER_PATH, ROOT
+from local_airflow.base.shell_variables import of_shell
 from local_airflow.doctor.findings import Area, Finding, Level, error, skipped
 from local_airflow.stack.mode import Mode
 from local_airflow.stack.settings import StackSettings
@@ -26,10 +27,11 @@ Process = subprocess.Popen[str]
 def start_here(settings: StackSettings, target: Mapping[str, str] | None = None) -> Process:
     """Start the checks as a program of this machine meets dbt Cloud; `target` instead of `.env`."""
     chosen = settings.dbt_cloud_variables() if target is None else target
-    kept = {key: value for key, value in os.environ.items() if key[:10] != "DBT_CLOUD_"}
-    environment = {**kept, **chosen, "PYTHONPATH": LAUNCHER_PATH}
-    if (settings.folders.tls / "bundle.pem").exists():
-        environment["REQUESTS_CA_BUNDLE"] = str(settings.folders.tls / "bundle.pem")
+    environment = {**of_shell("checks of dbt Cloud"), **chosen, "PYTHONPATH": LAUNCHER_PATH}
+    # In containers the bundle has everything.
+    for bundle in (settings.folders.tls / "bundle.pem", settings.tls_bundle):
+        if bundle.exists():
+            environment["REQUESTS_CA_BUNDLE"] = str(bundle)
     if settings.extra_ca_file:
         environment["EXTRA_CA_FILE"] = str(settings.extra_ca_file)
     return _start([sys.executable, "-m", FROM_HERE], environment)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from local_airflow.base.install import NEEDED_MEGABYTES, TO_RUN, is_installed
 from local_airflow.base.listeners import who_listens, why_not_free
 from local_airflow.containers.compose import find_data_folder
 from local_airflow.doctor.findings import Finding, error, from_user_error, ok, warning
+from local_airflow.stack.dbt_cloud_connection import leaves_out_socks, read_connection
 from local_airflow.stack.disk_space import MEBIBYTE, file_systems, holds_state
 from local_airflow.stack.settings import StackSettings
 
@@ -40,7 +42,7 @@ def examine(
     disks = [_disk_of_docker(running=running)] if name == "docker" else [*_disks()]
     found += [_memory(name, running=running), *disks, _clock()]
     if settings is not None:
-        found += _ports(settings, running=running)
+        found += [*_proxy(settings), *_ports(settings, running=running)]
     return found
 
 
@@ -181,6 +183,20 @@ def _clock() -> Finding:
             "Switch on time synchronisation:   timedatectl set-ntp true",
         )
     return ok("clock", time.strftime("%Y-%m-%d %H:%M %Z"))
+
+
+def _proxy(settings: StackSettings) -> Iterator[Finding]:
+    # What else .env lacks is found by who reads it for its own sake.
+    with suppress(UserError):
+        if leaves_out_socks(read_connection(settings)):
+            yield warning(
+                "proxy",
+                "Airflow cannot use the SOCKS proxy of this shell",
+                "aiohttp, in its triggerer, speaks to HTTP proxies only, so dbt Cloud is reached "
+                "directly.",
+                "If there is a proxy that speaks HTTP:   HTTPS_PROXY=http://… make up",
+                "If dbt Cloud is reached directly anyway:   unset HTTPS_PROXY ALL_PROXY",
+            )
 
 
 def _ports(settings: StackSettings, *, running: bool) -> Iterator[Finding]:

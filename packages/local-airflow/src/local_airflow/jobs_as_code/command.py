@@ -13,6 +13,7 @@ from dbt_cloud_api.connection_settings import DbtCloudConnection
 from dbt_cloud_api.job_url import read_address
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.questions import find_option, questions
+from local_airflow.base.shell_variables import drop_socks
 from local_airflow.jobs_as_code import package
 from local_airflow.jobs_as_code.jobs_file import (
     JobsFile,
@@ -153,10 +154,11 @@ def _session(wanted: Wanted) -> Iterator[Session]:
 
 @contextmanager
 def _trusting(settings: StackSettings) -> Iterator[None]:
-    """Let requests, which the package uses, trust what the stack trusts."""
+    """Let requests, which the package uses, trust what the stack trusts, and use its proxies."""
     with trusted_file(settings) as bundle:
         if bundle is not None:
             os.environ["REQUESTS_CA_BUNDLE"] = str(bundle)
+        drop_socks(os.environ)
         yield
 
 

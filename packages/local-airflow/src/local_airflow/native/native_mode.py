@@ -22,6 +22,7 @@ from local_airflow.native.process_table import (
     MARK,
     airflow_environment,
     base_environment,
+    loader_environment,
     process_table,
     python,
 )
@@ -78,9 +79,8 @@ class NativeMode:
                 [sys.executable, "-m", "local_airflow", "supervise"],
                 cwd=ROOT,
                 env={
-                    **base_environment(self.settings),
+                    **base_environment(self.settings, "supervisor"),
                     "PYTHONPATH": LAUNCHER_PATH,
-                    MARK: str(self.settings.state),
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -209,7 +209,7 @@ class NativeMode:
 
     def run_ingestion(self, arguments: Sequence[str]) -> int:
         command = [str(python("postgres")), "-m", "examples.loader", *arguments]
-        environment = {**base_environment(self.settings), **self.settings.warehouse_environment()}
+        environment = loader_environment(self.settings)
         del environment[MARK]
         return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 

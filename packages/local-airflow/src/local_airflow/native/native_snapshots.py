@@ -1,7 +1,6 @@
 """Dump and bring back the data of the native mode."""
 
 import contextlib
-import os
 import signal
 import subprocess
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.folders import ROOT
+from local_airflow.base.shell_variables import of_shell
 from local_airflow.base.state_archive import read_archive, write_archive
 from local_airflow.native import postgres
 from local_airflow.native.postgres_answers import Recovery, until_it_answers
@@ -72,7 +72,7 @@ def _postgres_alone(settings: StackSettings) -> Iterator[None]:
     server = subprocess.Popen(
         postgres.command(settings),
         cwd=ROOT,
-        env=base_environment(settings),
+        env=base_environment(settings, "PostgreSQL"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -92,7 +92,7 @@ def _run(settings: StackSettings, password: str, program: str, *arguments: str) 
     address = ["--host=127.0.0.1", f"--port={settings.postgres_port}"]
     done = subprocess.run(
         [str(postgres.programs() / program), *address, *arguments],
-        env={"PATH": os.environ["PATH"], "PGPASSWORD": password},
+        env={**of_shell("PostgreSQL"), "PGPASSWORD": password},
         capture_output=True,
         text=True,
         check=False,

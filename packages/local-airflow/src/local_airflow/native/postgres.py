@@ -18,6 +18,7 @@ from pathlib import Path
 
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.folders import LOCAL
+from local_airflow.base.shell_variables import of_shell
 from local_airflow.stack.settings import StackSettings
 
 
@@ -75,6 +76,7 @@ def create_cluster(settings: StackSettings) -> None:
                 *("--auth=scram-sha-256", f"--pwfile={password.name}", "--encoding=UTF8"),
                 "--locale=C.UTF-8",
             ],
+            env=of_shell("PostgreSQL"),
             capture_output=True,
             text=True,
             check=False,
@@ -151,7 +153,7 @@ def _psql(server: Server, statements: str) -> None:
     done = subprocess.run(
         [server.psql, *address, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"],
         input=statements,
-        env={"PATH": os.environ["PATH"], "PGPASSWORD": server.password},
+        env={**of_shell("PostgreSQL"), "PGPASSWORD": server.password},
         capture_output=True,
         text=True,
         check=False,
@@ -170,6 +172,6 @@ def open_psql(settings: StackSettings, database: str, arguments: Sequence[str]) 
     address = ["--host=127.0.0.1", f"--port={settings.postgres_port}", f"--username={database}"]
     return subprocess.run(
         [str(programs() / "psql"), *address, f"--dbname={database}", *arguments],
-        env={**os.environ, "PGPASSWORD": passwords[database]},
+        env={**of_shell("psql"), "PGPASSWORD": passwords[database]},
         check=False,
     ).returncode

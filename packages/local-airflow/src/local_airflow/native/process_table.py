@@ -8,7 +8,7 @@ from pathlib import Path
 from dbt_cloud_api.dotenv_file import read_dotenv
 from dbt_cloud_api.secret_settings import FILE_VARIABLE, SECRET_SETTINGS
 from local_airflow.base.folders import LOCAL, ROOT, dotenv_path
-from local_airflow.base.install import DROPPED
+from local_airflow.base.shell_variables import of_shell
 from local_airflow.native import postgres
 from local_airflow.stack.generated_secrets import Secrets
 from local_airflow.stack.settings import EXAMPLES_FOLDER, StackSettings
@@ -40,7 +40,7 @@ def process_table(settings: StackSettings) -> list[Process]:
         # To SIGTERM it would wait for everybody to leave, and let nobody in meanwhile.
         "postgres",
         postgres.command(settings),
-        base_environment(settings),
+        base_environment(settings, "PostgreSQL"),
         stop="SIGINT",
     )
     dbt_cloud = Process(
@@ -63,11 +63,10 @@ def python(environment: str) -> Path:
     return LOCAL / environment / "bin" / "python"
 
 
-def base_environment(settings: StackSettings) -> dict[str, str]:
-    dropped = {*DROPPED, *SECRET_SETTINGS}
-    kept = {key: value for key, value in os.environ.items() if key not in dropped}
-    kept = {key: value for key, value in kept.items() if not key.startswith("AIRFLOW_")}
-    return {**kept, MARK: str(settings.state), "PYTHONPATH": python_path(settings)}
+def base_environment(settings: StackSettings, process: str) -> dict[str, str]:
+    """Begin with what of the shell a process of this name gets."""
+    begun = {MARK: str(settings.state), "PYTHONPATH": python_path(settings)}
+    return {**of_shell(process), **begun}
 
 
 def python_path(settings: StackSettings) -> str:
@@ -89,8 +88,11 @@ def dag_bundles(settings: StackSettings) -> str:
 
 
 def local_dbt_cloud_environment(settings: StackSettings) -> dict[str, str]:
+    # Its git, its uv and the dbt of its runs fetch what a project names.
+    is_told = settings.extra_ca_file or os.environ.get("GIT_SSL_CAINFO")
+    git = {"GIT_SSL_CAINFO": str(settings.tls_bundle)} if is_told else {}
     return {
-        **base_environment(settings),
+        **base_environment(settings, "local dbt Cloud"),
         **settings.dbt_variables,
         **settings.warehouse_environment(),
         "LOCAL_DBT_CLOUD_PORT": str(settings.local_dbt_cloud_port),
@@ -101,7 +103,14 @@ def local_dbt_cloud_environment(settings: StackSettings) -> dict[str, str]:
         "LOCAL_DBT_CLOUD_TOKEN": settings.secrets.local_dbt_cloud_token,
         "LOCAL_DBT_CLOUD_DBT": str(LOCAL / "dbt" / "bin" / "dbt"),
         "LOCAL_DBT_CLOUD_JOBS": str(ROOT / "dbt_cloud_jobs.yml"),
+        "REQUESTS_CA_BUNDLE": str(settings.tls_bundle),
+        "SSL_CERT_FILE": str(settings.tls_bundle),
+        **git,
     }
+
+
+def loader_environment(settings: StackSettings) -> dict[str, str]:
+    return {**base_environment(settings, "loader"), **settings.warehouse_environment()}
 
 
 def airflow_environment(settings: StackSettings) -> dict[str, str]:
@@ -111,7 +120,7 @@ def airflow_environment(settings: StackSettings) -> dict[str, str]:
     A user's AIRFLOW__… setting wins over the suggestions, never over ports, secrets, database.
     """
     return {
-        **base_environment(settings),
+        **base_environment(settings, "Airflow"),
         **SUGGESTED,
         **settings.airflow_settings,
         **_connection_variables(settings),
@@ -160,9 +169,10 @@ def _must_have(settings: StackSettings) -> dict[str, str]:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(settings.folders.logs / "tasks"),
-        # requests obeys the first, aiohttp in the triggerer the second.
+        # requests obeys the first, aiohttp in the triggerer the second, curl in a task the third.
         "REQUESTS_CA_BUNDLE": str(settings.tls_bundle),
         "SSL_CERT_FILE": str(settings.tls_bundle),
+        "CURL_CA_BUNDLE": str(settings.tls_bundle),
     }
 
 

@@ -22,6 +22,7 @@ from local_airflow.native import postgres
 from local_airflow.native.postgres_answers import Recovery, until_it_answers
 from local_airflow.native.process_table import (
     Process,
+    loader_environment,
     local_dbt_cloud_environment,
     process_table,
     python,
@@ -186,9 +187,8 @@ def prepare(supervisor: Supervisor) -> None:
     server = postgres.own_server(settings)
     postgres.create_databases(server, settings.secrets.database_passwords)
     if settings.has_examples:
-        environment = local_dbt_cloud_environment(settings)
         load = ["-m", "examples.loader", "load", "--month", FIRST_MONTH, "--only-if-empty"]
-        _once(settings, "loader", [str(python("postgres")), *load], environment)
+        _once(settings, "loader", [str(python("postgres")), *load], loader_environment(settings))
     (settings.folders.processes / "prepared").touch()
     supervisor.is_prepared = True
 

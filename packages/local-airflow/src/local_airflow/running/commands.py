@@ -22,7 +22,11 @@ from local_airflow.running.mode_choice import choose, current
 from local_airflow.running.proof import gather
 from local_airflow.running.run_progress import describe_runs
 from local_airflow.stack.airflow_api import AirflowApi
-from local_airflow.stack.dbt_cloud_connection import dbt_cloud_api, read_connection
+from local_airflow.stack.dbt_cloud_connection import (
+    dbt_cloud_api,
+    leaves_out_socks,
+    read_connection,
+)
 from local_airflow.stack.lenient_settings import settings_ignoring_broken_lines
 from local_airflow.stack.part_probes import blame, look_at_parts
 from local_airflow.stack.readiness import wait_until_ready
@@ -42,11 +46,15 @@ def _up(executor: str, workers: int) -> int:
     _have_dotenv(dotenv_path())
     settings = load_settings()
     for warning in unknown_settings(read_dotenv(dotenv_path())):
-        head, _, rest = warning.partition(" ")
-        print(painted(head, "yellow", sys.stderr), rest, file=sys.stderr)
+        _warn(warning.removeprefix("warning: "))
     mode, why = choose(settings, executor, workers)
     print(f"mode: {mode.name}, {why}")
     connection = read_connection(settings)
+    if mode.name == "native" and leaves_out_socks(connection):
+        _warn(
+            "Airflow cannot use the SOCKS proxy of this shell, and reaches dbt Cloud directly; "
+            "if there is one that speaks HTTP:   HTTPS_PROXY=http://… make up"
+        )
     mode.install()
     mode.stop_previous()
     check_ports(settings, mode.own_ports())
@@ -62,12 +70,27 @@ def _up(executor: str, workers: int) -> int:
     return 0
 
 
+def _warn(sentence: str) -> None:
+    print(painted("warning:", "yellow", sys.stderr), sentence, file=sys.stderr)
+
+
 def _have_dotenv(file: Path) -> None:
     if not file.exists():
-        create_private(file.resolve(), (ROOT / ".env.example").read_bytes())
+        create_private(file.resolve(), _example())
         print("wrote .env from .env.example")
     elif before := make_private(file):
         print(f"only you can read .env now; it was {before}")
+
+
+def _example() -> bytes:
+    try:
+        return (ROOT / ".env.example").read_bytes()
+    except FileNotFoundError:
+        raise UserError(
+            "there is neither .env nor .env.example",
+            "make up copies the second, which is part of this repository, to the first.",
+            ("git checkout .env.example", "With every setting at its default:   touch .env"),
+        ) from None
 
 
 def check_ports(settings: StackSettings, own: frozenset[int]) -> None:
