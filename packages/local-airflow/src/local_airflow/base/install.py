@@ -1,28 +1,23 @@
 """Create the environments under `.local/` from their lock files, where they are not right."""
 
 import hashlib
-import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dbt_cloud_api.user_error import UserError
+from local_airflow.base.certificates import installer_environment
 from local_airflow.base.folders import LOCAL, PACKAGES, ROOT
 from local_airflow.base.interruption import end_group, undisturbed
 from local_airflow.base.progress_line import ProgressLine
 
 
-DROPPED = (
-    "PYTHONDONTWRITEBYTECODE",  # without compiled files every start takes three times as long
-    "VIRTUAL_ENV",
-    "PYTHONHOME",
-)
 TO_RUN = ("tools", "postgres", "local-dbt-cloud", "dbt", "airflow")
 # The DAG flight_delays trains its model in it.
 FOR_EXAMPLES = ("training",)
@@ -39,6 +34,8 @@ EDITABLE = {
 # What uv says of its progress; the rest of what it says is a warning, an error, or a list.
 PROGRESS = ("Using Python", "Resolved", "Downloading", "Prepared", "Installed", "Bytecode")
 CLOSED_CACHE = re.compile(r"Failed to initialize cache at `([^`]+)`")
+# What uv and pip say of a certificate that is signed by nobody they know.
+UNTRUSTED = re.compile(r"UnknownIssuer|CERTIFICATE_VERIFY_FAILED")
 LOCK_OPTIONS = (
     *("--universal", "--generate-hashes", "--upgrade", "--no-header", "--quiet"),
     *("--no-emit-index-url", "--no-emit-find-links"),
@@ -202,19 +199,35 @@ def find_uv() -> str:
         if not line.is_drawn:
             print("fetching uv with pip …", flush=True)
         run_uv([sys.executable, "-m", "venv", "--clear", str(LOCAL / "uv")])
-        pip = [str(LOCAL / "uv" / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        lock_file = str(environment_of("installer").lock)
-        run_uv([*pip, "--require-hashes", "--requirement", lock_file])
+        pip = [str(LOCAL / "uv" / "bin" / "python"), "-m", "pip"]
+        locked = ["--require-hashes", "--requirement", str(environment_of("installer").lock)]
+        # Not quiet: what it says of a certificate is a warning, and the error only what follows.
+        run_uv([*pip, "install", "--progress-bar=off", *locked], environment=_environment_for(pip))
     return str(own)
 
 
-def run_uv(command: list[str], tell: Callable[[str], None] = lambda _: None) -> None:
+def _environment_for(pip: list[str]) -> dict[str, str]:
+    """Trust what pip was told to trust in its own settings, which a variable would replace."""
+    asked = subprocess.run(
+        [*pip, "config", "get", "global.cert"],
+        env=installer_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return installer_environment([Path(asked.stdout.strip())] if asked.returncode == 0 else [])
+
+
+def run_uv(
+    command: list[str],
+    tell: Callable[[str], None] = lambda _: None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Run uv or what fetches it; `tell` is told of its progress, and its errors are raised."""
-    environment = {key: value for key, value in os.environ.items() if key not in DROPPED}
     said: deque[str] = deque(maxlen=12)
     with subprocess.Popen(
         command,
-        env=environment,
+        env=environment or installer_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -249,11 +262,21 @@ def _failed(program: str, said: str) -> UserError:
             f"{program} keeps there what it downloads: below HOME, unless told otherwise.\n{said}",
             ("To let it keep that elsewhere:   UV_CACHE_DIR=/a/folder/of/yours make up",),
         )
-    return UserError(
-        f"{program} could not install what is needed",
-        said,
-        ("If the network or a proxy is the reason, put that right, then:   make up",),
-    )
+    return UserError(f"{program} could not install what is needed", said, _remedies(said))
+
+
+def _remedies(said: str) -> tuple[str, ...]:
+    if UNTRUSTED.search(said):
+        return (
+            "If a proxy of your company opens every connection, ask for its certificate (PEM)",
+            "In .env:   EXTRA_CA_FILE=company.pem   then:   make up",
+        )
+    if "SOCKS support" in said:
+        return (
+            "pip cannot use a SOCKS proxy. One that speaks HTTP:   HTTPS_PROXY=http://… make up",
+            "Or install uv, which can (docs.astral.sh/uv), then:   make up",
+        )
+    return ("If the network or a proxy is the reason, put that right, then:   make up",)
 
 
 def lock() -> int:

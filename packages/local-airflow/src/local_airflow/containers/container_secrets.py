@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dbt_cloud_api.user_error import UserError
+from local_airflow.base.certificates import check_certificates
 from local_airflow.native.process_table import airflow_secrets
 from local_airflow.stack.generated_secrets import Secrets, read_secrets
-from local_airflow.stack.trust import check_certificates
 
 
 OWNED = Path("/run/owned")

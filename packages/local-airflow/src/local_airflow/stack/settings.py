@@ -6,9 +6,9 @@ from pathlib import Path
 
 from dbt_cloud_api.dotenv_file import AIRFLOW_SETTING, DBT_VARIABLE, KNOWN, read_dotenv
 from dbt_cloud_api.user_error import UserError
+from local_airflow.base.certificates import check_certificates, extra_ca_file
 from local_airflow.base.folders import ROOT, StateFolders, dotenv_path, state_folders
 from local_airflow.stack.generated_secrets import Secrets, read_secrets
-from local_airflow.stack.trust import check_certificates
 
 
 HIGHEST_PORT = 65535
@@ -49,12 +49,11 @@ class StackSettings:
     @property
     def tls_bundle(self) -> Path:
         """Name the file of certificates that every process of the stack trusts."""
-        return self.folders.tls / ("trusted.pem" if self.extra_ca_file else "bundle.pem")
+        return self.folders.tls / "trusted.pem"
 
     @property
     def extra_ca_file(self) -> Path | None:
-        named = self.dotenv["EXTRA_CA_FILE"]
-        return ROOT / Path(named).expanduser() if named else None
+        return extra_ca_file(self.dotenv["EXTRA_CA_FILE"])
 
     @property
     def is_local(self) -> bool:

@@ -1,4 +1,4 @@
-"""Which certificates the stack trusts: the usual ones, our own, and those of EXTRA_CA_FILE."""
+"""Whom the stack trusts: the usual ones, this machine, our own, and those of EXTRA_CA_FILE."""
 
 import ssl
 import tempfile
@@ -7,57 +7,43 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbt_cloud_api.user_error import UserError
+from local_airflow.base.certificates import joined, of_this_machine
 
 
 if TYPE_CHECKING:
     from local_airflow.stack.settings import StackSettings
 
 
-def check_certificates(file: Path) -> None:
-    """Refuse a file without certificates: with it, every connection would fail later."""
-    try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cafile=str(file))
-    except (OSError, ssl.SSLError) as broken:
-        raise UserError(
-            f"EXTRA_CA_FILE={file} holds no certificates",
-            f"Reading it gave: {broken}.",
-            (
-                "It must be a file in PEM, which begins with   -----BEGIN CERTIFICATE-----",
-                "From a file in DER:   openssl x509 -inform der -in it.crt -out it.pem",
-            ),
-        ) from None
-
-
 def tls_context(settings: "StackSettings") -> ssl.SSLContext:
     """Trust what the system, the local dbt Cloud's bundle (once it is made) and the extra say."""
     context = ssl.create_default_context()
-    for file in (settings.folders.tls / "bundle.pem", settings.extra_ca_file):
-        if file is not None and file.exists():
-            context.load_verify_locations(cafile=str(file))
+    for file in _own(settings):
+        context.load_verify_locations(cafile=str(file))
     return context
 
 
 @contextmanager
 def trusted_file(settings: "StackSettings") -> Iterator[Path | None]:
     """Give one file with all that is to be trusted, for libraries that take a file; or None."""
-    own, extra = settings.folders.tls / "bundle.pem", settings.extra_ca_file
-    parts = [file for file in (own, extra) if file is not None and file.exists()]
-    if not parts:
+    files = _own(settings)
+    if not files:
         yield None
         return
-    system = ssl.get_default_verify_paths().cafile
-    usual = Path(system).read_bytes() if system and own not in parts else b""
-    with tempfile.NamedTemporaryFile(suffix=".pem") as joined:
-        joined.write(b"\n".join([usual, *(file.read_bytes() for file in parts)]))
-        joined.flush()
-        yield Path(joined.name)
+    with tempfile.NamedTemporaryFile(suffix=".pem") as file:
+        file.write(joined([*files, *of_this_machine()]))
+        file.flush()
+        yield Path(file.name)
 
 
 def write_trusted(settings: "StackSettings") -> None:
-    """Join the bundle, which the certificates of the local dbt Cloud come with, and the extra."""
-    if settings.extra_ca_file is None:
-        return
-    usual = (settings.folders.tls / "bundle.pem").read_bytes()
-    settings.tls_bundle.write_bytes(usual + b"\n" + settings.extra_ca_file.read_bytes())
+    """
+    Write the file of certificates that the stack's processes trust.
+
+    The bundle, which the certificates of the local dbt Cloud come with, has the usual authorities.
+    """
+    settings.tls_bundle.write_bytes(joined([*_own(settings), *of_this_machine()]))
+
+
+def _own(settings: "StackSettings") -> list[Path]:
+    files = (settings.folders.tls / "bundle.pem", settings.extra_ca_file)
+    return [file for file in files if file is not None and file.exists()]

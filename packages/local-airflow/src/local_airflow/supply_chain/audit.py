@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dbt_cloud_api.user_error import UserError
+from local_airflow.base.certificates import installer_environment
 from local_airflow.base.folders import LOCAL, ROOT
 from local_airflow.base.install import install
 
@@ -55,7 +56,9 @@ def _audit(lock: Path) -> Audited:
     # As it is locked: nothing is resolved or built for it.
     as_locked = ["--disable-pip", "--require-hashes", "--progress-spinner=off", "--format=json"]
     command = [str(LOCAL / "security/bin/pip-audit"), *as_locked, "--requirement", str(lock)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=installer_environment(), capture_output=True, text=True, check=False
+    )
     if not done.stdout:
         return _without_answer(lock, done.stderr)
     return read_report(lock.name, json.loads(done.stdout))

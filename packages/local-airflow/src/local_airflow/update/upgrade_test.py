@@ -5,7 +5,6 @@ Three questions: which packages change, does a rule for the new version object t
 do all DAG files import. Nothing that runs is touched.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -13,9 +12,11 @@ import tempfile
 from pathlib import Path
 
 from dbt_cloud_api.user_error import UserError
+from local_airflow.base.certificates import installer_environment
 from local_airflow.base.folders import LOCAL, PACKAGES, ROOT, shown
 from local_airflow.base.install import find_uv
 from local_airflow.base.progress_line import ProgressLine
+from local_airflow.base.shell_variables import of_shell
 
 
 VERSION = re.compile(r"\d+\.\d+\.\d+\w*")
@@ -106,7 +107,7 @@ def _import_dags(folder: Path, lock: Path) -> int:
         _tell([*install, "--no-deps", *(str(PACKAGES / name) for name in IMPORTED)])
     test = str(ROOT / ".astro" / "test_dag_integrity_default.py")
     with tempfile.TemporaryDirectory() as home:
-        environment = {key: value for key, value in os.environ.items() if key[:7] != "AIRFLOW"}
+        environment = of_shell("tests")
         environment |= {"AIRFLOW_HOME": home, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
         return subprocess.run(
             [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", test],
@@ -117,7 +118,9 @@ def _import_dags(folder: Path, lock: Path) -> int:
 
 
 def _tell(command: list[str], version: str = "") -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=installer_environment(), capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise UserError(
             f"Airflow {version} does not fit requirements.txt" if version else "uv failed",
