@@ -1,11 +1,12 @@
 """What of a shell each of our processes gets."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from native_stack import UNASKED
+from native_stack import UNASKED, Stack
 from repository_copy import ROOT, copy_repository, launcher_path
 
 from local_airflow.base.shell_variables import PASSED, of_shell
@@ -54,6 +55,24 @@ class TestProxies:
     def test_git_and_uv_use_every_proxy(self, process):
         """A SOCKS proxy is handed on to whoever can use it."""
         assert of_shell(process, {"ALL_PROXY": SOCKS}) == {"ALL_PROXY": SOCKS}
+
+
+@pytest.mark.parametrize(("host", "is_said"), [("x.invalid", True), ("localhost:9", False)])
+def test_start_says_what_is_left_out(tmp_path, host, is_said):
+    """`make up` says in a line that a SOCKS proxy is not used, where it stands before dbt Cloud."""
+    stack = Stack(tmp_path)
+    with socket.socket() as other:
+        # So that nothing is started.
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        job = (f"DBT_CLOUD_HOST={host}", "DBT_CLOUD_ACCOUNT_ID=1", "DBT_CLOUD_JOB_ID=2")
+        stack.write("DBT_CLOUD_API_TOKEN=x", *job, AIRFLOW_PORT=other.getsockname()[1])
+        up = stack.make("up", HTTPS_PROXY="", ALL_PROXY=SOCKS)
+
+    assert "is taken" in up.stderr
+    warnings = [line for line in up.stderr.splitlines() if "SOCKS" in line]
+    assert len(warnings) == is_said
+    assert all("HTTPS_PROXY=http://… make up" in line for line in warnings)
 
 
 def test_nothing_unasked_is_in_a_process(running_stack):
