@@ -9,12 +9,14 @@ import pytest
 from attempts import Blow, kill_this_process, run_to_the_end
 from chokepoint import Answer
 from scripted_dbt_cloud import proxy
-from server_process import JOB
+from server_process import ACCOUNT, JOB
 
 from airflow_dbt_cloud.calls.api_errors import AnswerLostError
 from airflow_dbt_cloud.calls.async_api import AsyncDbtCloudApi
 from airflow_dbt_cloud.calls.hook import PatientDbtCloudHook
 from airflow_dbt_cloud.calls.runs_api import HookRunsApi
+from airflow_dbt_cloud.preflight import AirflowConnection, as_task, as_triggerer
+from dbt_cloud_api.preflight.check import Level
 
 
 MODES = pytest.mark.parametrize("deferrable", [True, False], ids=["deferrable", "sync"])
@@ -52,6 +54,25 @@ class TestProxy:
         run_to_the_end(ask())
 
         assert through_proxy[0].startswith(f"CONNECT localhost:{connected.port} ")
+
+    @pytest.mark.filterwarnings("default")  # Airflow itself uses what it calls deprecated
+    def test_of_a_shell(self, connected, trusted, monkeypatch):
+        """Through HTTPS_PROXY our calls arrive; the doctor says that the provider's do not."""
+        for name in ("https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        # A name in the server's certificate that this machine does not know.
+        connection = json.loads(os.environ["AIRFLOW_CONN_DBT_CLOUD_DEFAULT"])
+        connection["host"] = f"local-dbt-cloud:{connected.port}"
+        monkeypatch.setenv("AIRFLOW_CONN_DBT_CLOUD_DEFAULT", json.dumps(connection))
+        seen = AirflowConnection(connection["host"], ACCOUNT, JOB, connected.token)
+        with proxy(known={"local-dbt-cloud": "127.0.0.1"}) as (port, asked):
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+            task, triggerer = as_task(), as_triggerer(seen)
+
+        assert task.level is Level.OK
+        assert triggerer.level is Level.WARNING
+        assert "DbtCloudJobOperator" in triggerer.cause
+        assert len(asked) >= 2
 
 
 class TestTimeLimit:

@@ -21,6 +21,9 @@ from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
+from airflow_dbt_cloud.calls.api_errors import DbtCloudApiError
+from airflow_dbt_cloud.calls.async_api import AsyncDbtCloudApi
+from dbt_cloud_api.client import https_proxy
 from dbt_cloud_api.connection_settings import CONNECTION_ID, DbtCloudConnection, connection_from
 from dbt_cloud_api.preflight.account import Target, check_target
 from dbt_cloud_api.preflight.check import Check, Level, PreflightError, error, ok, warning
@@ -168,6 +171,8 @@ def as_task() -> Check:
 def as_triggerer(connection: AirflowConnection) -> Check:
     """Call through aiohttp, as a deferred task does while it waits."""
     check = _try(TRIGGERER, "aiohttp", lambda: asyncio.run(_look_at_a_run(connection)))
+    if check.level is Level.ERROR and not connection.proxies and https_proxy(connection.host):
+        return _around_the_provider(check)
     if connection.proxies and check.level is Level.OK:
         return warning(
             TRIGGERER,
@@ -176,6 +181,28 @@ def as_triggerer(connection: AirflowConnection) -> Check:
             "For both, set HTTPS_PROXY in the shell, and:   make up",
         )
     return check
+
+
+def _around_the_provider(refused: Check) -> Check:
+    """Ask as this package waits: it obeys HTTPS_PROXY, which the provider's own hook does not."""
+    ours = _try(TRIGGERER, "aiohttp", lambda: asyncio.run(_list_runs()))
+    if ours.level is not Level.OK:
+        return refused
+    return warning(
+        TRIGGERER,
+        "reaches dbt Cloud through the proxy, but not with the provider's own hook",
+        "DbtCloudJobOperator obeys HTTPS_PROXY; the provider's operators with deferrable=True "
+        "obey only a proxy in the connection's extra.",
+        "In your DAGs, use DbtCloudJobOperator.",
+    )
+
+
+async def _list_runs() -> None:
+    api = AsyncDbtCloudApi(CONNECTION_ID, None, SECONDS_PER_REQUEST)
+    try:
+        await api.runs([1])
+    finally:
+        await api.close()
 
 
 async def _look_at_a_run(connection: AirflowConnection) -> None:
@@ -192,7 +219,10 @@ async def _look_at_a_run(connection: AirflowConnection) -> None:
 def _try(name: str, library: str, call: Callable[[], object]) -> Check:
     try:
         call()
-    except (AirflowException, RequestException, ClientError, OSError, TimeoutError) as broken:
+    except (
+        *(AirflowException, DbtCloudApiError, RequestException),
+        *(ClientError, OSError, TimeoutError),
+    ) as broken:
         # Never repr(): aiohttp's shows the headers, and with them the token.
         return error(
             name,
