@@ -61,6 +61,8 @@ if arguments[0] != "deps":
     results = dict(metadata=dict(env=dict()), args=dict(which=arguments[0]), results=[result])
     (target / "run_results.json").write_text(json.dumps(results))
     (target / "manifest.json").write_text("{{}}")
+if arguments[0] == "deps":
+    pathlib.Path("{folder}", "env_of_deps.json").write_text(json.dumps(dict(os.environ)))
 if "tell" in arguments:
     (target / "process_env.json").write_text(json.dumps(dict(os.environ)))
 print("12:00:01  " + ("Encountered an error:" if failed else "Done."), flush=True)

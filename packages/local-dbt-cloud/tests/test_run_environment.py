@@ -1,5 +1,7 @@
 """What dbt finds in its process environment, in the words that macros compare with."""
 
+import json
+
 import pytest
 from server_process import (
     ENVIRONMENT,
@@ -26,6 +28,21 @@ def seen(fresh_server):
 
     trigger.server = server
     return trigger
+
+
+def test_proxies_are_for_packages(fresh_server):
+    """Of a proxy, in whose address a login may stand, only the step knows that fetches packages."""
+    address = "http://me:secret@proxy.example.com:3128"
+    shell = {"HTTPS_PROXY": address, "HTTP_PROXY": "socks5://proxy.example.com:1080"}
+    server = fresh_server(job(JOB, "Tell", TELL), **shell)
+
+    run = server.finish(server.trigger()["id"])
+
+    found = json.loads((server.folder / "env_of_deps.json").read_text())
+    assert found["HTTPS_PROXY"] == address
+    assert "HTTP_PROXY" not in found
+    env = server.request("GET", f"v2/runs/{run['id']}/artifacts/process_env.json").json()
+    assert "HTTPS_PROXY" not in env
 
 
 def test_a_triggered_run(seen):

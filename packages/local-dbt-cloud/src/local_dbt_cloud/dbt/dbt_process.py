@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from dbt_cloud_api.client import is_socks
 
 
 GUARD = Path(__file__).with_name("process_guard.py")
@@ -28,6 +31,10 @@ INHERITED = (
     "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",
 )
+
+
+# For the one step that fetches: a login may stand in the address of a proxy.
+PROXIES = re.compile(r"(https?|no)_proxy", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +132,12 @@ class Program:
 
     def start(self, invocation: Invocation) -> DbtProcess:
         return GuardedProcess(self.executable, invocation)
+
+
+def proxies_for_packages() -> dict[str, str]:
+    """Give the proxies that `dbt deps` can use, which are none that speak SOCKS."""
+    found = {name: value for name, value in os.environ.items() if PROXIES.fullmatch(name)}
+    return {name: value for name, value in found.items() if not is_socks(value)}
 
 
 def inherited_process_env() -> dict[str, str]:

@@ -12,7 +12,11 @@ from dbt_cloud_api.run_status import RunStatus
 from local_dbt_cloud.account.account import Account
 from local_dbt_cloud.account.run_variables import effective_variables
 from local_dbt_cloud.dbt.dbt_installations import DbtInstallations
-from local_dbt_cloud.dbt.dbt_process import Invocation, inherited_process_env
+from local_dbt_cloud.dbt.dbt_process import (
+    Invocation,
+    inherited_process_env,
+    proxies_for_packages,
+)
 from local_dbt_cloud.dbt.git_repository import Git
 from local_dbt_cloud.dbt.project_files import OutsideError, check_project
 from local_dbt_cloud.runs.deferral import copy_state, deferral_process_env, find_deferred_run
@@ -21,6 +25,7 @@ from local_dbt_cloud.runs.run_environment import dbt_settings, describe_run
 from local_dbt_cloud.runs.run_failure import explain_failure
 from local_dbt_cloud.runs.run_folder import RunFolder, read_log
 from local_dbt_cloud.runs.run_plan import (
+    DEPS,
     RETRY,
     SERVER_FAILED,
     End,
@@ -262,6 +267,8 @@ class RunExecution:
             resumes = command == RETRY and self.run.retrying_run_id is not None
             resumed = ["--state", str(self.folder.state)] if resumes else []
             process_env = self._process_env(resumes=resumes)
+            if command == DEPS:
+                process_env |= proxies_for_packages()
             check_project(self.folder.project, process_env)
             invocation = Invocation(
                 [*arguments, *resumed],
