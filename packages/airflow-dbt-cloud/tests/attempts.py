@@ -24,7 +24,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,12 +38,13 @@ from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferred
 from airflow.sdk.execution_time.timeout import timeout
 from asgiref.sync import SyncToAsync
 
+from airflow_dbt_cloud.calls import clock
 from airflow_dbt_cloud.calls.api_errors import AnswerLostError
 from airflow_dbt_cloud.calls.async_api import AsyncDbtCloudApi
-from airflow_dbt_cloud.calls.hook import PatientDbtCloudHook
-from airflow_dbt_cloud.one_run import one_run
+from airflow_dbt_cloud.calls.hook import SECONDS_PER_REQUEST, PatientDbtCloudHook
+from airflow_dbt_cloud.one_run import late_runs, one_run
 from airflow_dbt_cloud.operator import DbtCloudJobOperator
-from airflow_dbt_cloud.waiting import pacing
+from airflow_dbt_cloud.waiting import pacing, run_poller
 from airflow_dbt_cloud.waiting.trigger import DbtCloudRunTrigger
 
 
@@ -155,7 +156,12 @@ class FileStore:
 
 @dataclass
 class TaskInstance:
-    """One task instance in a folder of its own; `options` are the operator's parameters."""
+    """
+    One task instance in a folder of its own; `options` are the operator's parameters.
+
+    `clock_ahead` is how far Airflow's clock is ahead of dbt Cloud's; `lingers`, how many seconds
+    after a trigger was sent again a run of the one before it may still come.
+    """
 
     folder: Path
     options: dict[str, Any]
@@ -164,6 +170,8 @@ class TaskInstance:
     max_tries: int = 2
     try_number: int = 1
     clear_number: int = 0
+    clock_ahead: timedelta = timedelta(0)
+    lingers: float = 0.2
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     outcomes: list[dict[str, Any]] = field(default_factory=list)
 
@@ -250,6 +258,9 @@ class TaskInstance:
     def _whole_try(self, points: Points) -> Any:
         pacing.SHORTEST = 0.02
         one_run.PAUSES_UNTIL_FOUND = (0.05, 0.1, 0.2)
+        one_run.TIME_LIMITS_UNTIL_NOTHING_COMES = self.lingers / SECONDS_PER_REQUEST
+        late_runs.SECONDS_BETWEEN_SEARCHES = run_poller.SECONDS_BETWEEN_SEARCHES = 0.02
+        clock.time = SimpleNamespace(time=lambda: time.time() + self.clock_ahead.total_seconds())
         operator, context = self._operator(), self._context(points)
         context["task"] = operator
         signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
@@ -280,7 +291,8 @@ class TaskInstance:
             xcom_push=xcom.set,
             xcom_pull=xcom.get,
         )
-        dag_run = SimpleNamespace(start_date=self.started_at, clear_number=self.clear_number)
+        started_at = self.started_at + self.clock_ahead
+        dag_run = SimpleNamespace(start_date=started_at, clear_number=self.clear_number)
         store = FileStore(self.folder / "state.json", points)
         return {"ti": ti, "dag_run": dag_run, "task_state_store": store}
 

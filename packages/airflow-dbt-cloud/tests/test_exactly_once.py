@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 from attempts import Blow, kill_this_process
@@ -120,6 +121,16 @@ class TestKilledDbtCloud:
         with restarting:
             child = ti.start(blow)
         ti.outcomes.append(ti.wait(child))
+
+    @pytest.mark.parametrize("minutes", [15, -15])
+    def test_clocks_that_differ(self, task_instance, connected, minutes):
+        """A lost run is found by dbt Cloud's own time, whatever Airflow's clock says."""
+        ti = task_instance()
+        ti.clock_ahead = timedelta(minutes=minutes)
+
+        ended = ti.run(Blow(POST, after=True, strike=lambda: None))
+
+        assert [run["id"] for run in runs_of(connected, ti)] == [ended["returned"]]
 
     def test_answer_lost(self, task_instance, connected):
         """When the answer to the POST is lost, the same try finds the run that it started."""

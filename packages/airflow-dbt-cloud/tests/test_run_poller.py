@@ -12,11 +12,14 @@ from airflow_dbt_cloud.calls.api_errors import (
     RateLimitedError,
     UnavailableError,
 )
+from airflow_dbt_cloud.one_run.cause import RunKey
+from airflow_dbt_cloud.one_run.late_runs import LateRuns
 from airflow_dbt_cloud.waiting import pacing, run_poller
 from airflow_dbt_cloud.waiting.run_poller import RunPoller
 
 
 RUNNING, SUCCESS = 3, 10
+JOB = 7
 LONGEST = 0.05
 
 
@@ -27,6 +30,7 @@ class DbtCloud:
         self.ended, self.unlisted, self.gone, self.trouble = set(), set(), set(), []
         self.forbidden, self.active = set(), RUNNING
         self.asked, self.asked_alone, self.closed = [], [], 0
+        self.younger, self.searched, self.cancelled = [], [], []
 
     async def runs(self, run_ids):
         self.asked.append(run_ids)
@@ -42,6 +46,13 @@ class DbtCloud:
         if run_id in self.forbidden:
             raise CredentialsRefusedError(f"run {run_id}: dbt Cloud answered 403")
         return self.view(run_id)
+
+    async def younger_runs(self, run_id):
+        self.searched.append(run_id)
+        return self.younger
+
+    async def cancel(self, run_id):
+        self.cancelled.append(run_id)
 
     async def close(self):
         self.closed += 1
@@ -136,6 +147,82 @@ class TestSharing:
             return await wait(poller, 2)
 
         assert asyncio.run(scenario())["id"] == 2
+
+
+class TestLateRuns:
+    KEY = RunKey("0123456789abcdef", 1)
+
+    def late(self, run_id, until=0.0):
+        return LateRuns(self.KEY, JOB, run_id, until)
+
+    def run(self, run_id, status=RUNNING):
+        trigger = {"cause": f"[{self.KEY}] Airflow: dag a"}
+        return {"id": run_id, "status": status, "href": "https://…", "trigger": trigger}
+
+    def test_who_had_an_answer_costs_nothing(self, dbt_cloud):
+        """A task whose trigger was answered searches for nothing."""
+        dbt_cloud.ended = {1}
+
+        asyncio.run(wait(RunPoller(lambda: dbt_cloud), 1))
+
+        assert dbt_cloud.searched == []
+
+    def test_one_search_for_all(self, dbt_cloud):
+        """However many had no answer, they search once in an interval, from the oldest run on."""
+        now = [time.time()]
+
+        async def scenario():
+            poller = RunPoller(lambda: dbt_cloud, clock=lambda: now[0])
+            waits = [
+                asyncio.create_task(wait(poller, each, late=self.late(each)))
+                for each in range(10, 110)
+            ]
+            await asyncio.sleep(0)
+            for _ in range(3):
+                now[0] += 1
+                count = len(dbt_cloud.asked)
+                await wait_until(lambda: len(dbt_cloud.asked) > count)  # noqa: B023 # at once
+            dbt_cloud.ended = set(range(10, 110))
+            now[0] += 1
+            await asyncio.gather(*waits)
+
+        asyncio.run(scenario())
+
+        assert dbt_cloud.searched == [10]
+
+    def test_cancels_the_younger_once(self, dbt_cloud, monkeypatch):
+        """
+        What bears the key and goes on is cancelled, once; nothing else is.
+
+        A run of a later generation is none of this one's business: the task has been cleared.
+        """
+        monkeypatch.setattr(run_poller, "SECONDS_BETWEEN_SEARCHES", 0.0)
+        theirs = {**self.run(7), "trigger": {"cause": "a person"}}
+        later = {**self.run(9), "trigger": {"cause": "[airflow:0123456789abcdef.12] Airflow"}}
+        dbt_cloud.younger = [later, self.run(8, SUCCESS), theirs, self.run(6)]
+        told = []
+
+        async def scenario():
+            poller = RunPoller(lambda: dbt_cloud)
+            waiting = asyncio.create_task(wait(poller, 5, late=self.late(5), tell=told.append))
+            await wait_until(lambda: len(dbt_cloud.searched) >= 3)
+            dbt_cloud.ended = {5}
+            await waiting
+
+        asyncio.run(scenario())
+
+        assert dbt_cloud.cancelled == [6]
+        assert ["Cancelling dbt Cloud run 6" in words for words in told] == [True]
+
+    def test_waits_until_nothing_can_come(self, dbt_cloud):
+        """A run that has ended is not the end while another may come beside it."""
+        dbt_cloud.ended = {1}
+        until = time.time() + 0.5
+
+        asyncio.run(wait(RunPoller(lambda: dbt_cloud), 1, late=self.late(1, until)))
+
+        assert time.time() >= until
+        assert dbt_cloud.searched
 
 
 class TestTrouble:

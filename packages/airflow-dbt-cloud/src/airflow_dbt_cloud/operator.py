@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 from airflow_dbt_cloud import operator_parameters as parameters
 from airflow_dbt_cloud.assets import MODELS, publish
 from airflow_dbt_cloud.calls.api_errors import DbtCloudApiError
-from airflow_dbt_cloud.calls.hook import PatientDbtCloudHook
+from airflow_dbt_cloud.calls.hook import SECONDS_PER_REQUEST, PatientDbtCloudHook
 from airflow_dbt_cloud.calls.job_names import (
     JobNames,
     JobsApi,
@@ -28,6 +28,7 @@ from airflow_dbt_cloud.calls.job_names import (
     job_number,
 )
 from airflow_dbt_cloud.calls.runs_api import HookRunsApi, Run
+from airflow_dbt_cloud.failing.notifications import tell_people
 from airflow_dbt_cloud.failing.outcome import Outcome
 from airflow_dbt_cloud.failing.run_failures import RefusedError, RunTimeoutError, UnreachableError
 from airflow_dbt_cloud.failing.triage import triage_error
@@ -35,6 +36,7 @@ from airflow_dbt_cloud.failure import AIRFLOW, DBT_CLOUD, Failure
 from airflow_dbt_cloud.named_jobs.missing_job import JobCreationLostError, MissingJob
 from airflow_dbt_cloud.one_run.cancelling import cancel_run, find_left_behind
 from airflow_dbt_cloud.one_run.cause import cause_for
+from airflow_dbt_cloud.one_run.late_runs import LateRuns, LateRunSearch
 from airflow_dbt_cloud.one_run.one_run import OneRun, RunRequest, TaskStoppedError, TriggerLostError
 from airflow_dbt_cloud.one_run.task_memory import Place, TaskMemory
 from airflow_dbt_cloud.waiting.run_log import Position, new_lines
@@ -101,13 +103,14 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         self._one_run: OneRun | None = None
         self._link: str | None = None
         self._position: Position = {}
+        self._late: LateRuns | None = None
 
     def execute(self, context: "Context") -> int:
         with self._explained(context):
             run = self._settle(context)
             if not self.wait_for_termination:
                 return int(run["id"])
-            if RunStatus(run["status"]).is_final:
+            if RunStatus(run["status"]).is_final and self._late is None:
                 return self._finish(context)
             if self.deferrable:
                 self._wait_in_triggerer(run)
@@ -119,6 +122,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         event = event or {}
         self.run_id = int(event.get("run_id") or context["ti"].xcom_pull(key="job_run_id"))
         self._position = event.get("position") or {}
+        self._late = LateRuns.from_stored(event.get("late"))
         with self._explained(context):
             if event.get("status") == "timeout":
                 # It may have ended while no triggerer was there to see it.
@@ -176,6 +180,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         )
         run = one_run.find_or_start()
         self.job_id, self.run_id, self._link = job_id, run["id"], run["href"]
+        self._late = one_run.late_runs(run, self.hook.timeout_seconds or SECONDS_PER_REQUEST)
         if self._stop.is_set():
             self._cancel("The task was ended while it was being triggered.")
             raise TaskStoppedError("The task was told to stop.")
@@ -183,7 +188,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         context["ti"].xcom_push(key="job_run_url", value=run["href"])
         context["ti"].xcom_push(key="job_run_id", value=run["id"])
         self._created_at = (
-            datetime.fromisoformat(run["created_at"]).timestamp()
+            datetime.fromisoformat(run["created_at"]).timestamp() - self._api.seconds_ahead
             if one_run.adopted
             else time.time()
         )
@@ -213,11 +218,13 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
                 execution_deadline=now + limit.total_seconds() if limit else None,
                 check_interval=self.check_interval,
                 log_interval=self.log_interval,
+                late=self._late.as_stored() if self._late else None,
             ),
             method_name="execute_complete",
         )
 
     def _wait_here(self, run: Run) -> None:
+        search = self._late_run_search()
         waiting = Waiting(
             api=self._api,
             longest=self.check_interval,
@@ -225,6 +232,8 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
             pause=self._pause,
             show=self._show,
             warn=self.log.warning,
+            search=search.look if search else lambda: None,
+            search_until=search.late.until if search else 0.0,
         )
         waiting.until_ended(run["id"], int(self.job_id or 0), self._created_at)
         self._pause(0)
@@ -235,6 +244,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         run = self._api.run(int(self.run_id or 0), "run_steps", "trigger")
         self._link, self._is_over = run["href"], True
         self._show(run)
+        self._name_late_runs(context, run["href"])
         results = outcome.results(run)
         for line in results.table() if results.nodes else ():
             self.log.info(line)
@@ -246,6 +256,26 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
             return int(run["id"])
         failure, kind = outcome.why(run, resumes=self.resume)
         raise self._failed(context, failure, kind)
+
+    def _late_run_search(self) -> LateRunSearch | None:
+        if self._late is None:
+            return None
+        return LateRunSearch(self._api, self._late, self.log)  # type: ignore[arg-type] # as above
+
+    def _name_late_runs(self, context: "Context", link: str) -> None:
+        """Tell people of runs that have ended beside the task's own."""
+        search = self._late_run_search()
+        if search is None:
+            return
+        try:
+            ended = search.settle()
+        except DbtCloudApiError as error:
+            self.log.warning("%s. Whether another run has ended beside it is not known.", error)
+            return
+        if ended:
+            told = search.late.why_told(ended, link)
+            self.log.warning("%s", told)
+            tell_people(context, "ran more than once", told, self.log)
 
     def _show(self, run: Run) -> None:
         lines, self._position = new_lines(run, self._position)

@@ -21,6 +21,7 @@ from airflow_dbt_cloud.calls.api_errors import (
     UnavailableError,
     error_of,
 )
+from airflow_dbt_cloud.calls.clock import seconds_ahead
 from airflow_dbt_cloud.calls.request_headers import request_headers
 from dbt_cloud_api.client import REDIRECTED
 from dbt_cloud_api.plain_text import printable_json
@@ -57,6 +58,7 @@ class AsyncDbtCloudApi:
         self._timeout = aiohttp.ClientTimeout(total=seconds_per_request)
         self._access: Access | None = None
         self._session: aiohttp.ClientSession | None = None
+        self.seconds_ahead = 0.0
 
     async def runs(self, run_ids: list[int]) -> Mapping[int, Run]:
         """Read up to a hundred runs with one request; one that is not listed is left out."""
@@ -78,6 +80,21 @@ class AsyncDbtCloudApi:
         }
         data: list[Run] = await self._call("GET", "runs/", query)
         return data
+
+    async def younger_runs(self, run_id: int) -> list[Run]:
+        """List the runs of all jobs that came after a run, the newest first, with their causes."""
+        found: list[Run] = []
+        while True:
+            query = {
+                "order_by": "-id",
+                "include_related": "trigger",
+                "limit": str(PAGE),
+                "offset": str(len(found)),
+            }
+            page: list[Run] = await self._call("GET", "runs/", query)
+            found += [run for run in page if run["id"] > run_id]
+            if len(page) < PAGE or page[-1]["id"] <= run_id:
+                return found
 
     async def ended_runs(self, job_id: int, statuses: Sequence[int], since: datetime) -> list[Run]:
         """List a job's runs that ended since a moment, the latest first, with their causes."""
@@ -149,6 +166,7 @@ class AsyncDbtCloudApi:
                 proxy=access.proxy,
                 allow_redirects=False,
             ) as answer:
+                self.seconds_ahead = seconds_ahead(answer.headers, self.seconds_ahead)
                 return await _read(answer, what)
         except DbtCloudApiError:
             raise

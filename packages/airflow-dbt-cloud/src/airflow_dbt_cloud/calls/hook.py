@@ -28,6 +28,7 @@ from airflow_dbt_cloud.calls.api_errors import (
     error_of,
 )
 from airflow_dbt_cloud.calls.backoff import backoff
+from airflow_dbt_cloud.calls.clock import seconds_ahead
 from airflow_dbt_cloud.calls.job_names import JobNames, JobsApi, TaskConfigurationError, find_job
 from airflow_dbt_cloud.calls.request_headers import request_headers
 from airflow_dbt_cloud.failure import CREDENTIALS
@@ -60,6 +61,8 @@ class PatientDbtCloudHook(DbtCloudHook):
         self.patience = patience
         self.sleep = sleep
         self._session: requests.Session | None = None
+        # Both clocks are taken for right until an answer says otherwise.
+        self.seconds_ahead = 0.0
 
     @cached_property
     def connection(self) -> Any:
@@ -180,6 +183,7 @@ class PatientDbtCloudHook(DbtCloudHook):
             )
         except requests.RequestException as error:
             raise _network_error(what, error) from error
+        self.seconds_ahead = seconds_ahead(answer.headers, self.seconds_ahead)
         if answer.status_code >= REDIRECTED:
             raise error_of(answer.status_code, what, _json_of(answer), answer.headers)
         if endpoint and "/artifacts/" not in endpoint and _json_of(answer) is None:

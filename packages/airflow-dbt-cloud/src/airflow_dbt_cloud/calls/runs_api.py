@@ -1,6 +1,7 @@
 """The calls of the Administrative API v2 that a task makes about its runs, one method each."""
 
 import json
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from dbt_cloud_api.plain_text import printable_json
@@ -11,8 +12,14 @@ PAGE = 100
 
 
 class RunsApi(Protocol):
-    """One account. Everything raises `DbtCloudApiError`, and nothing else."""
+    """
+    One account. Everything raises `DbtCloudApiError`, and nothing else.
 
+    `seconds_ahead` is how far dbt Cloud's clock is ahead of ours, by its last answer.
+    """
+
+    @property
+    def seconds_ahead(self) -> float: ...
     def run(self, run_id: int, *related: str) -> Run: ...
     def newest_runs(self, offset: int, **filters: Any) -> list[Run]: ...
     def trigger(self, job_id: int, body: dict[str, Any]) -> Run: ...
@@ -30,6 +37,10 @@ class HookRunsApi:
 
     def __init__(self, hook: Any, account_id: int | None) -> None:
         self.hook, self.account_id = hook, account_id
+
+    @property
+    def seconds_ahead(self) -> float:
+        return float(self.hook.seconds_ahead)
 
     def run(self, run_id: int, *related: str) -> Run:
         return self._run("GET", f"runs/{run_id}/", _related(related))
@@ -58,6 +69,22 @@ class HookRunsApi:
             method=method, endpoint=f"{account}/{path}", payload=payload
         )
         return printable_json(answer.json()["data"])
+
+
+def newest_first(api: RunsApi, job_id: int) -> Iterator[Run]:
+    """Give a job's runs with their triggers, the newest first; whoever stops asks no further."""
+    offset = 0
+    while True:
+        runs = api.newest_runs(offset, job_definition_id=job_id, include_related="trigger")
+        yield from runs
+        if len(runs) < PAGE:
+            return
+        offset += len(runs)
+
+
+def cause_in(run: Run) -> str:
+    """Read why a run was started; nothing, where it was asked for without its trigger."""
+    return (run.get("trigger") or {}).get("cause") or ""
 
 
 def _related(names: tuple[str, ...]) -> dict[str, str] | None:

@@ -5,6 +5,7 @@ Tell people when a dbt Cloud task has failed: Slack, e-mail, a webhook, whatever
 
 Where it goes is the Airflow connection `dbt_cloud_notifications` of the provider for Apprise. With
 no such connection nothing is sent. Airflow calls it once for a failure, after the last retry.
+What is no failure and must be known all the same goes there too, `tell_people`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -55,31 +56,44 @@ class DbtCloudFailureNotifier(BaseNotifier):
         self.conn_id = conn_id
 
     def notify(self, context: "Context") -> None:
-        try:
-            connection = BaseHook.get_connection(self.conn_id)
-        except AirflowNotFoundException:
-            return
-        # It takes longer to import than a DAG file to read, and is seldom needed.
-        from airflow.providers.apprise.hooks.apprise import AppriseHook  # noqa: PLC0415
-        from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType  # noqa: PLC0415
+        send(self.conn_id, *message_of(context), kind="failure", log=self.log)
 
-        title, body = message_of(context)
-        # The hook's own `notify` does not say whether anybody took the message.
-        services = Apprise(asset=AppriseAsset())
-        # A redirect would take along what an address has in its headers.
-        services.asset.http_redirects = False
-        mask_addresses(connection.extra_dejson.get("config"))
-        AppriseHook(self.conn_id).set_config_from_conn(connection, services)
-        # As text, so that a mail in HTML shows what dbt said and does not become it.
-        sent = services.notify(
-            body, title, notify_type=NotifyType.FAILURE, body_format=NotifyFormat.TEXT
+
+def tell_people(context: "Context", what: str, words: str, log: Any) -> None:
+    """Send a warning about a task, which never fails for it, where its failures are sent."""
+    ti = context["ti"]
+    endings = f"  dag_run: {ti.run_id}\n  log: {getattr(ti, 'log_url', '')}"
+    title = one_line(_for_chat(f"{ti.dag_id}.{ti.task_id} {what}"))
+    body = _for_chat(f"{words}\n{endings}")
+    try:
+        send(NOTIFICATIONS, title, body, kind="warning", log=log)
+    except Exception:  # whatever Apprise meets, the task has succeeded
+        log.exception("Nobody was told of this.")
+
+
+def send(conn_id: str, title: str, body: str, *, kind: str, log: Any) -> None:
+    """Send a message of one of Apprise's kinds to whom a connection names, if it is there."""
+    try:
+        connection = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        return
+    # It takes longer to import than a DAG file to read, and is seldom needed.
+    from airflow.providers.apprise.hooks.apprise import AppriseHook  # noqa: PLC0415
+    from apprise import Apprise, AppriseAsset, NotifyFormat  # noqa: PLC0415
+
+    # The hook's own `notify` does not say whether anybody took the message.
+    services = Apprise(asset=AppriseAsset())
+    # A redirect would take along what an address has in its headers.
+    services.asset.http_redirects = False
+    mask_addresses(connection.extra_dejson.get("config"))
+    AppriseHook(conn_id).set_config_from_conn(connection, services)
+    # As text, so that a mail in HTML shows what dbt said and does not become it.
+    if not services.notify(body, title, notify_type=kind, body_format=NotifyFormat.TEXT):
+        log.error(
+            "Not everybody was told of this: a service that the connection %s names refused the "
+            "message, or could not be reached. The lines above say which.",
+            conn_id,
         )
-        if not sent:
-            self.log.error(
-                "Not everybody was told of this failure: a service that the connection %s names "
-                "refused the message, or could not be reached. The lines above say which.",
-                self.conn_id,
-            )
 
 
 def message_of(context: "Context") -> tuple[str, str]:

@@ -7,6 +7,7 @@ it. The key stands first, so that whatever is cut off, and by whomever, it is wo
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,11 @@ class RunKey:
 
     def __str__(self) -> str:
         return f"airflow:{self.task_instance}.{self.generation}"
+
+    def is_or_was_in(self, cause: str) -> bool:
+        """Whether a run with this cause is this generation's or an earlier one's."""
+        found = re.search(rf'["\[]airflow:{self.task_instance}\.(\d+)["\]]', cause)
+        return found is not None and int(found[1]) <= self.generation
 
     def is_in(self, cause: str | None) -> bool:
         """Whether a run with this cause is this generation's; `….1` is not in `….12`."""

@@ -6,9 +6,10 @@ after it. Every run carries the key of its generation in its cause. And a reques
 lost is followed by a search for what it may have started, never by the same request again.
 """
 
+import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +19,8 @@ from airflow_dbt_cloud.calls.api_errors import (
     MissingError,
     RequestRefusedError,
 )
-from airflow_dbt_cloud.calls.runs_api import PAGE, Run, RunsApi
+from airflow_dbt_cloud.calls.runs_api import Run, RunsApi, cause_in, newest_first
+from airflow_dbt_cloud.one_run.late_runs import TIME_LIMITS_UNTIL_NOTHING_COMES, LateRuns
 from airflow_dbt_cloud.one_run.task_memory import Generation, Pending, TaskMemory
 from dbt_cloud_api.run_status import RunStatus
 from dbt_cloud_api.trigger_fields import OVERRIDE_FIELDS
@@ -27,8 +29,8 @@ from dbt_cloud_api.trigger_fields import OVERRIDE_FIELDS
 # How long a run may take to appear whose trigger was not answered, in steps.
 PAUSES_UNTIL_FOUND = (1.0, 2.0, 4.0, 8.0, 15.0)
 MOST_TRIGGERS = 3
-# dbt Cloud's clock and Airflow's may differ.
-CLOCK_SKEW = timedelta(minutes=10)
+# A clock may have been put right since the dag_run began; how far it is off now is known.
+CLOCK_CHANGES = timedelta(minutes=10)
 
 
 class TaskStoppedError(Exception):
@@ -68,6 +70,22 @@ class OneRun:
 
     def find_or_start(self) -> Run:
         """Answer the one run: active, succeeded, or just started."""
+        run = self._find_or_start()
+        return run if self.memory.current.repeated_at is None else self._alone(run)
+
+    def late_runs(self, run: Run, time_limit: float) -> LateRuns | None:
+        """
+        Say which runs may still appear beside the one that is followed; None where none can.
+
+        `time_limit` is how many seconds a request was waited for.
+        """
+        repeated_at = self.memory.current.repeated_at
+        if repeated_at is None:
+            return None
+        until = repeated_at + TIME_LIMITS_UNTIL_NOTHING_COMES * time_limit
+        return LateRuns(self.memory.key, self.request.job_id, run["id"], until)
+
+    def _find_or_start(self) -> Run:
         run = self.newest()
         if run is not None and _counts(run):
             return self._adopt(run)
@@ -89,7 +107,7 @@ class OneRun:
         known = None
         if generation.run_id is not None:
             known = self._read(generation.run_id, generation)
-        if not searching:
+        if not searching or (known is not None and _counts(known)):
             return known
         pending = generation.pending or Pending(None)
         return self._find(generation, generation.run_id or 0, pending) or known
@@ -105,8 +123,7 @@ class OneRun:
         except MissingError:
             self.log.warning("dbt Cloud run %s is not there any more.", run_id)
             return None
-        cause = (run.get("trigger") or {}).get("cause")
-        if run.get("retrying_run_id") or self.memory.key_of(generation).is_in(cause):
+        if run.get("retrying_run_id") or self.memory.key_of(generation).is_in(cause_in(run)):
             return run
         self.log.warning("dbt Cloud run %s is somebody else's: is this another account?", run_id)
         return None
@@ -116,23 +133,52 @@ class OneRun:
         Look for a run of a generation among the job's newest, back to when its dag_run began.
 
         A run's cause has the key. A retry's cause is dbt Cloud's own, but names what it retries.
+        Of several that count, it is the oldest; of those that do not, the newest.
         """
-        key, offset = self.memory.key_of(generation), 0
-        oldest = datetime.fromisoformat(generation.since) - CLOCK_SKEW if generation.since else None
-        while True:
-            runs = self.api.newest_runs(
-                offset, job_definition_id=self.request.job_id, include_related="trigger"
-            )
-            for run in runs:
-                too_old = oldest and datetime.fromisoformat(run["created_at"]) < oldest
-                if run["id"] <= newer_than or too_old:
-                    return None
-                retries = pending.retrying and run.get("retrying_run_id") == pending.retrying
-                if retries or key.is_in((run.get("trigger") or {}).get("cause")):
-                    return run
-            if len(runs) < PAGE:
-                return None
-            offset += len(runs)
+        key = self.memory.key_of(generation)
+        found = [
+            run
+            for run in self._newest_first(generation, newer_than)
+            if key.is_in(cause_in(run))
+            or (pending.retrying and run.get("retrying_run_id") == pending.retrying)
+        ]
+        # Of two, the younger was started by a request that the network has delivered late.
+        counting = [run for run in found if _counts(run)]
+        return counting[-1] if counting else next(iter(found), None)
+
+    def _newest_first(self, generation: Generation, newer_than: int = 0) -> Iterator[Run]:
+        return itertools.takewhile(
+            lambda run: run["id"] > newer_than and not self._is_too_old(run, generation),
+            newest_first(self.api, self.request.job_id),
+        )
+
+    def _is_too_old(self, run: Run, generation: Generation) -> bool:
+        """Whether a run is of before the dag_run, by dbt Cloud's clock, which wrote its date."""
+        if generation.since is None:
+            return False
+        ahead = timedelta(seconds=self.api.seconds_ahead)
+        oldest = datetime.fromisoformat(generation.since) + ahead - CLOCK_CHANGES
+        return datetime.fromisoformat(run["created_at"]) < oldest
+
+    def _alone(self, run: Run) -> Run:
+        """
+        Follow the oldest run of the generation, and end what else goes on of this task.
+
+        A request that had no answer may have come first after all, or one of before a Clear.
+        """
+        key, current = self.memory.key, self.memory.current
+        found = [each for each in self._newest_first(current) if key.is_or_was_in(cause_in(each))]
+        counting = [each for each in found if key.is_in(cause_in(each)) and _counts(each)]
+        followed = min([run, *counting], key=lambda each: int(each["id"]))
+        for each in {each["id"]: each for each in (run, *found)}.values():
+            if each["id"] != followed["id"] and not RunStatus(each["status"]).is_final:
+                self.log.warning(
+                    "Cancelling dbt Cloud run %s beside run %s, which counts: a request that was "
+                    "given up has started one of the two.",
+                    *(each["id"], followed["id"]),
+                )
+                self._end(each)
+        return run if followed is run else self._adopt(followed)
 
     def _end_of_previous_generation(self) -> Run | None:
         """
@@ -146,12 +192,15 @@ class OneRun:
         run = self._newest_of(previous, searching=previous.pending is not None)
         if run is not None and not RunStatus(run["status"]).is_final:
             self.log.info("Cancelling dbt Cloud run %s: the task has been cleared.", run["id"])
-            try:
-                self.api.cancel(run["id"])
-            except RequestRefusedError as error:
-                self.log.info("%s. It has ended by itself meanwhile.", error)
+            self._end(run)
             return None
         return run
+
+    def _end(self, run: Run) -> None:
+        try:
+            self.api.cancel(run["id"])
+        except RequestRefusedError as error:
+            self.log.info("%s. It has ended by itself meanwhile.", error)
 
     def _start(self, failed: Run | None, newer_than: int) -> Run | None:
         """Retry or trigger, once; None when no answer came and no run has appeared."""

@@ -7,6 +7,7 @@ it, so that a crash between the two leaves a trace to follow.
 """
 
 import secrets
+import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, Self
 
@@ -37,6 +38,8 @@ class Generation:
 
     `since` is when its dag_run began, and bounds every search for its runs.
     `overrides` is what the newest run was triggered with.
+    `repeated_at` is when, in seconds since 1970, a trigger was last sent although one before it,
+    also one of an earlier generation, had no answer: the network may deliver that one yet.
     """
 
     number: int
@@ -44,6 +47,14 @@ class Generation:
     run_id: int | None = None
     overrides: dict[str, Any] | None = None
     pending: Pending | None = None
+    repeated_at: float | None = None
+
+    @property
+    def repeated_now(self) -> float | None:
+        """Give `repeated_at` as it is when another trigger is sent after this generation's."""
+        # dbt Cloud itself refuses a retry that comes late: its run is not the latest any more.
+        unanswered = self.pending is not None and self.pending.retrying is None
+        return time.time() if unanswered else self.repeated_at
 
     @classmethod
     def from_stored(cls, stored: dict[str, Any] | None) -> Self | None:
@@ -113,7 +124,8 @@ class TaskMemory:
             self.previous = Generation.from_stored(stored.get("previous"))
         else:
             number = max(attempt.generation, current.number + 1 if current else 1)
-            self.current = Generation(number, attempt.since)
+            repeated_at = current.repeated_now if current else None
+            self.current = Generation(number, attempt.since, repeated_at=repeated_at)
             self.previous = current
 
     @classmethod
@@ -156,7 +168,8 @@ class TaskMemory:
     @property
     def may_have_triggered(self) -> bool:
         """Whether a run that is not known may exist. Without a store, one always may."""
-        return self.current.pending is not None or not self._is_kept
+        settled = self.current.pending is None and self.current.repeated_at is None
+        return not (settled and self._is_kept)
 
     def about_to_trigger(self, retrying: int | None) -> None:
         """
@@ -164,7 +177,8 @@ class TaskMemory:
 
         So a worker that was thought dead and wakes up again stops here.
         """
-        self._save(replace(self.current, pending=Pending(retrying)))
+        repeated_at = self.current.repeated_now
+        self._save(replace(self.current, pending=Pending(retrying), repeated_at=repeated_at))
 
     def triggered(self, run_id: int, overrides: dict[str, Any] | None) -> None:
         """Write down the newest run of this generation."""

@@ -10,11 +10,12 @@ import contextlib
 import contextvars
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from airflow_dbt_cloud.calls.api_errors import DbtCloudApiError
 from airflow_dbt_cloud.calls.backoff import backoff
+from airflow_dbt_cloud.one_run.late_runs import SECONDS_BETWEEN_SEARCHES, LateRuns
 from airflow_dbt_cloud.waiting.pacing import seconds_until_next_look
 from dbt_cloud_api.run_status import RunStatus
 
@@ -31,6 +32,8 @@ class RunReader(Protocol):
 
     async def runs(self, run_ids: list[int]) -> Mapping[int, Run]: ...
     async def run(self, run_id: int) -> Run: ...
+    async def younger_runs(self, run_id: int) -> list[Run]: ...
+    async def cancel(self, run_id: int) -> Run: ...
     async def close(self) -> None: ...
 
 
@@ -40,6 +43,7 @@ class Watched:
     One run: how old it is, how long its job usually takes, and who waits for its end.
 
     `tell` is called in the waiter's own context, so that its words reach the waiter's own log.
+    `late` says which runs may appear beside it; the ones in `ending` have been told to end.
     """
 
     run_id: int
@@ -49,13 +53,24 @@ class Watched:
     ended: asyncio.Future[Run]
     tell: Callable[[str], object]
     context: contextvars.Context
+    late: LateRuns | None = None
+    ending: set[int] = field(default_factory=set)
     looked_at: float = 0.0
     due_at: float = 0.0
 
     def looked(self, now: float) -> None:
         self.looked_at = now
-        pause = seconds_until_next_look(now - self.created_at, self.usual, self.longest)
+        longest = min(self.longest, SECONDS_BETWEEN_SEARCHES) if self.late else self.longest
+        pause = seconds_until_next_look(now - self.created_at, self.usual, longest)
         self.due_at = now + pause
+
+    def is_over(self, run: Run, now: float) -> bool:
+        """Whether the wait is: a run may have ended before it is certain to be the only one."""
+        lingers = self.late is not None and now < self.late.until
+        return RunStatus(run["status"]).is_final and not lingers
+
+    def say(self, words: str) -> None:
+        self.context.run(self.tell, words)
 
     def rides_along(self, now: float) -> bool:
         return now - self.looked_at >= (self.due_at - self.looked_at) * RIDES_ALONG_AFTER
@@ -71,6 +86,7 @@ class RunPoller:
         self._watched: list[Watched] = []
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
+        self._searches_at = 0.0
 
     async def wait(
         self,
@@ -80,11 +96,16 @@ class RunPoller:
         longest: float,
         usual: float | None = None,
         tell: Callable[[str], object] = lambda _: None,
+        late: LateRuns | None = None,
     ) -> Run:
-        """Wait for a run to end, and give it; raise what is wrong when waiting cannot cure it."""
+        """
+        Wait for a run to end, and give it; raise what is wrong when waiting cannot cure it.
+
+        Runs that appear beside it, as `late` says, are cancelled.
+        """
         ended: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
         context = contextvars.copy_context()
-        watched = Watched(run_id, created_at, usual, longest, ended, tell, context)
+        watched = Watched(run_id, created_at, usual, longest, ended, tell, context, late)
         watched.looked(self._clock())
         self._watched.append(watched)
         self._changed.set()
@@ -104,6 +125,7 @@ class RunPoller:
                 batch = await self._next_batch()
                 try:
                     await self._look(questions, batch)
+                    await self._end_late_runs(questions)
                     failures = 0
                 except DbtCloudApiError as error:
                     if not error.is_passing:
@@ -158,8 +180,32 @@ class RunPoller:
                     raise
                 self._fail([each], error)
 
+    async def _end_late_runs(self, questions: RunReader) -> None:
+        """Search once for all whose trigger had no answer; without one of those, ask nothing."""
+        now = self._clock()
+        looking = [(each, each.late) for each in self._waiting() if each.late is not None]
+        if not looking or now < self._searches_at:
+            return
+        self._searches_at = now + SECONDS_BETWEEN_SEARCHES
+        runs = await questions.younger_runs(min(late.run_id for _, late in looking))
+        for each, late in looking:
+            for run in late.among(runs):
+                if RunStatus(run["status"]).is_final or run["id"] in each.ending:
+                    continue
+                each.say(late.why_cancelled(run))
+                await self._cancel(questions, each, run["id"])
+
+    async def _cancel(self, questions: RunReader, watched: Watched, run_id: int) -> None:
+        try:
+            await questions.cancel(run_id)
+        except DbtCloudApiError as error:
+            if error.is_passing:
+                raise
+            watched.say(f"{error}. It may have ended by itself meanwhile.")
+        watched.ending.add(run_id)
+
     def _end(self, watched: Watched, run: Run) -> None:
-        if RunStatus(run["status"]).is_final and not watched.ended.done():
+        if watched.is_over(run, self._clock()) and not watched.ended.done():
             watched.ended.set_result(run)
 
     def _fail(self, batch: Iterable[Watched], error: Exception) -> None:
@@ -169,4 +215,4 @@ class RunPoller:
 
     def _tell_all(self, words: str) -> None:
         for each in self._watched:
-            each.context.run(each.tell, words)
+            each.say(words)

@@ -15,6 +15,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_dbt_cloud.calls.api_errors import DbtCloudApiError
 from airflow_dbt_cloud.calls.async_api import AsyncDbtCloudApi
 from airflow_dbt_cloud.calls.backoff import backoff
+from airflow_dbt_cloud.one_run.late_runs import LateRuns
 from airflow_dbt_cloud.waiting.pacing import SAMPLE, seconds_until_next_look, usual_seconds
 from airflow_dbt_cloud.waiting.run_log import Position, new_lines
 from airflow_dbt_cloud.waiting.run_poller import RunPoller
@@ -42,7 +43,8 @@ class DbtCloudRunTrigger(BaseTrigger):
     Fires once, when the run has ended, when time is up, or when waiting has become pointless.
 
     `end_time` and `execution_deadline` are moments in seconds since 1970; `position` says how much
-    of the run's log has been shown, and `log_interval` how often to show more of it.
+    of the run's log has been shown, and `log_interval` how often to show more of it. `late` is what
+    `LateRuns` stores, of a task that had no answer to one of its triggers.
     """
 
     def __init__(  # noqa: PLR0913 # the triggerer restores it from these, one by one
@@ -58,6 +60,7 @@ class DbtCloudRunTrigger(BaseTrigger):
         check_interval: float,
         log_interval: float | None = None,
         position: Position | None = None,
+        late: dict[str, Any] | None = None,
         **of_another_version: Any,  # noqa: ARG002 # what waits over an upgrade, or back, goes on
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's
@@ -67,11 +70,12 @@ class DbtCloudRunTrigger(BaseTrigger):
         self.execution_deadline = execution_deadline
         self.check_interval, self.log_interval = check_interval, log_interval
         self.position = position or {}
+        self.late = late
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         names = (
             *("conn_id", "account_id", "job_id", "run_id", "created_at", "end_time"),
-            *("execution_deadline", "check_interval", "log_interval", "position"),
+            *("execution_deadline", "check_interval", "log_interval", "position", "late"),
         )
         path = f"{type(self).__module__}.{type(self).__qualname__}"
         return path, {name: getattr(self, name) for name in names}
@@ -107,6 +111,7 @@ class DbtCloudRunTrigger(BaseTrigger):
             usual=await self._usual_seconds(),
             longest=self.check_interval,
             tell=self.log.warning,
+            late=LateRuns.from_stored(self.late),
         )
 
     async def _usual_seconds(self) -> float | None:
@@ -155,6 +160,7 @@ class DbtCloudRunTrigger(BaseTrigger):
             "run_id": self.run_id,
             "message": message,
             "position": self.position,
+            "late": self.late,
             **more,
         }
 

@@ -16,6 +16,8 @@ class Waiting:
     How to wait. `pause` sleeps, and raises when the task is told to stop.
 
     `show` is given each look, which has the steps with it: the log costs no call of its own.
+    `search` looks for runs that may appear beside it, which a task may have to do until a moment
+    after the end of its own.
     """
 
     api: RunsApi
@@ -24,6 +26,8 @@ class Waiting:
     pause: Callable[[float], object]
     show: Callable[[Run], object]
     warn: Callable[[str], object]
+    search: Callable[[], object] = lambda: None
+    search_until: float = 0.0
     clock: Callable[[], float] = time.time
 
     def until_ended(self, run_id: int, job_id: int, created_at: float) -> Run:
@@ -31,10 +35,11 @@ class Waiting:
         usual = self._usual_seconds(job_id)
         while True:
             run = self._look(run_id)
-            if run is not None and RunStatus(run["status"]).is_final:
-                return run
             now = self.clock()
-            if now >= self.deadline:
+            if run is not None and RunStatus(run["status"]).is_final:
+                if now >= min(self.search_until, self.deadline):
+                    return run
+            elif now >= self.deadline:
                 raise TimeoutError(f"Run {run_id} has not ended before the task's timeout.")
             pause = seconds_until_next_look(now - created_at, usual, self.longest)
             self.pause(min(pause, self.deadline - now))
@@ -42,6 +47,7 @@ class Waiting:
     def _look(self, run_id: int) -> Run | None:
         """None when dbt Cloud is away: what passes is waited for, until time is up."""
         try:
+            self.search()
             run = self.api.run(run_id, "run_steps")
         except DbtCloudApiError as error:
             if not error.is_passing:
