@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -10,11 +11,14 @@ from airflow.sdk.exceptions import AirflowSkipException
 from attempts import run_to_the_end
 from server_process import JOB, OTHER_JOB, THIRD_JOB
 
+from airflow_dbt_cloud.calls import clock
+from airflow_dbt_cloud.calls.api_errors import MissingError
 from airflow_dbt_cloud.calls.async_api import AsyncDbtCloudApi
 from airflow_dbt_cloud.failing.run_failures import DbtFailedError, RunEndedError
-from airflow_dbt_cloud.watching import job_watch
+from airflow_dbt_cloud.watching import ended_runs, job_watch
 from airflow_dbt_cloud.watching.announced_runs import AnnouncedRun
-from airflow_dbt_cloud.watching.ended_runs import AnnouncedRuns, untold
+from airflow_dbt_cloud.watching.ended_runs import AnnouncedRuns, is_from_airflow, untold
+from airflow_dbt_cloud.watching.first_runs import FirstRuns
 from airflow_dbt_cloud.watching.job_watch import DbtCloudJobWatchTrigger, watch_job
 from airflow_dbt_cloud.watching.newest_run_sensor import (
     DbtCloudNewestRunSensor,
@@ -79,7 +83,7 @@ def watching(trusted, monkeypatch, stores):
 
         def write(event):
             """What `plugins/announced_runs.py` does, beside the event."""
-            run = AnnouncedRun.of_event({"from_trigger": True, "payload": event.payload})
+            run = AnnouncedRun.of_payload(event.payload)
             for store in stores:
                 store[run.key] = json.loads(run.noted(json.dumps(store[run.key])))
 
@@ -177,6 +181,40 @@ class TestWatch:
 
         assert watching(run_them) == []
 
+    @pytest.mark.parametrize(
+        ("cause", "is_told"), [("[airflow:0123456789abcdef.1] x", False), ("a person", True)]
+    )
+    def test_run_that_resumes_another(self, watching, connected, cause, is_told):
+        """It is told exactly if the run that it resumes was started by somebody else."""
+        runs = []
+
+        def run_and_resume():
+            first = connected.finish(connected.trigger(THIRD_JOB, cause=cause)["id"])
+            retry = connected.send("POST", f"v2/runs/{first['id']}/retry/")
+            runs.extend((first["id"], connected.finish(retry["id"])["id"]))
+
+        assert watching(run_and_resume, job_id=THIRD_JOB) == (runs if is_told else [])
+
+    @pytest.mark.parametrize("minutes", [15, -15])
+    def test_clocks_that_differ(self, watching, connected, run_one, monkeypatch, minutes):
+        """What ends from the beginning on is told, whatever time it is here."""
+        ahead = timedelta(minutes=minutes)
+
+        class Shifted(datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return datetime.now(tz) + ahead
+
+        for module in (ended_runs, job_watch):
+            monkeypatch.setattr(module, "datetime", Shifted)
+        seconds = ahead.total_seconds()
+        monkeypatch.setattr(clock, "time", SimpleNamespace(time=lambda: time.time() + seconds))
+        if minutes < 0:
+            connected.finish(connected.trigger(JOB, cause="before")["id"])
+            time.sleep(4)  # an answer says its time in whole seconds, and a little late
+
+        assert watching(run_one) == run_one.ids
+
     def test_what_is_left_out_is_not_read_for_ever(self, watching, monkeypatch):
         """A job that Airflow alone runs is not listed from the first day on at every look."""
         asked = []
@@ -263,7 +301,7 @@ class TestUntold:
 
     def test_in_the_order_of_their_ends(self):
         """Runs are told in the order in which they ended, not in that of the list."""
-        found = untold([ended(3, 2), ended(2, 5)], self.told(), external_only=True)
+        found = untold([ended(3, 2), ended(2, 5)], self.told())
 
         assert [run["id"] for run in found] == [3, 2]
 
@@ -278,14 +316,13 @@ class TestUntold:
     )
     def test_started_by_an_airflow(self, cause):
         """Runs of our operator and of the provider's, with and without OpenLineage, are no news."""
-        runs = [{**ended(3, 2), "trigger": {"cause": cause}}]
+        run = {**ended(3, 2), "trigger": {"cause": cause}}
 
-        assert untold(runs, self.told(), external_only=True) == []
-        assert untold(runs, self.told(), external_only=False) == runs
+        assert is_from_airflow(run)
 
     def test_one_that_appears_late(self):
         """A run that the list shows late, behind one that was told already, is still told."""
-        found = untold([ended(5, 8), ended(4, 3)], self.told(ended(5, 8)), external_only=True)
+        found = untold([ended(5, 8), ended(4, 3)], self.told(ended(5, 8)))
 
         assert [run["id"] for run in found] == [4]
 
@@ -301,6 +338,42 @@ class TestUntold:
         one, other = self.told(ended(1, 55)), self.told(ended(2, 60))
 
         assert one.joined(other) == other.joined(one) == self.told(ended(1, 55), ended(2, 60))
+
+
+class ResumedRuns:
+    """dbt Cloud with a run 1 of an Airflow's, of which 2 is a retry, and of that 3."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def run(self, run_id, *_):
+        self.asked.append(run_id)
+        if run_id == 4:
+            raise MissingError("run 4: dbt Cloud answered 404")
+        cause = "[airflow:0123456789abcdef.1] x" if run_id == 1 else "dbt Cloud's own"
+        return {"id": run_id, "retrying_run_id": run_id - 1 or None, "trigger": {"cause": cause}}
+
+
+class TestFirstRuns:
+    def ask(self, *resumed):
+        """Whether Airflow has started each of the runs that resume these; and what that costs."""
+        api = ResumedRuns()
+        first_runs = FirstRuns(api)
+
+        async def answers():
+            own = {"trigger": {"cause": "dbt Cloud's own"}}
+            runs = [{**own, "id": each + 1, "retrying_run_id": each} for each in resumed]
+            return [await first_runs.is_from_airflow(run) for run in runs]
+
+        return asyncio.run(answers()), api.asked
+
+    def test_whoever_started_the_first(self):
+        """A run that was resumed again and again is its first run's; each is read once."""
+        assert self.ask(3, 3, 2) == ([True, True, True], [3, 2, 1])
+
+    def test_first_run_that_is_gone(self):
+        """Of a run that resumes a deleted one only its own cause is known."""
+        assert self.ask(4) == ([False], [4])
 
 
 class TestSensor:

@@ -2,11 +2,10 @@
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from airflow.assets.manager import AssetManager
-from airflow.listeners.listener import get_listener_manager
 from airflow.models.asset import AssetActive, AssetEvent, AssetModel, AssetWatcherModel
 from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.models.trigger import Trigger
@@ -14,7 +13,7 @@ from airflow.triggers.base import TriggerEvent
 from airflow.utils.session import create_session
 from sqlalchemy import delete, select
 
-from airflow_dbt_cloud.plugins import announced_runs as plugin
+from airflow_dbt_cloud.plugins.announced_runs import write_once
 from airflow_dbt_cloud.watching.ended_runs import AnnouncedRuns
 from airflow_dbt_cloud.watching.job_watch import DbtCloudJobWatchTrigger
 
@@ -31,16 +30,6 @@ def ended_run(run_id=7):
         "href": f"https://cloud/runs/{run_id}/",
         "finished_at": str(datetime.now(UTC)),
     }
-
-
-@pytest.fixture
-def listening():
-    """The plugin's listener, and no other."""
-    manager = get_listener_manager()
-    manager.clear()
-    manager.add_listener(plugin.AnnouncedRunListener())
-    yield
-    manager.clear()
 
 
 @pytest.fixture
@@ -94,7 +83,6 @@ def asset(airflow_database, watcher):
         session.execute(delete(Trigger).where(Trigger.id == watched.trigger_id))
 
 
-@pytest.mark.usefixtures("listening")
 class TestNote:
     def test_is_written_with_the_event(self, watcher, asset):
         """An event of the watcher leaves both: the event, and the note of its run."""
@@ -102,7 +90,7 @@ class TestNote:
 
         events, note = asset.events_and_note()
         assert events == 1
-        assert note.has(7)
+        assert "7" in note.ended
 
     def test_runs_add_up(self, watcher, asset):
         """A second event keeps the first one's note."""
@@ -117,7 +105,7 @@ class TestNote:
         was_there = []
 
         def stop(*_arguments, session, **_options):
-            was_there.append(asset.note(session).has(7))
+            was_there.append("7" in asset.note(session).ended)
             raise RuntimeError("the triggerer dies")
 
         monkeypatch.setattr(AssetManager, "_queue_dagruns", stop)
@@ -126,6 +114,20 @@ class TestNote:
 
         assert was_there == [True]
         assert asset.events_and_note() == (0, None)
+
+    def test_triggerer_that_stood_still(self, watcher, asset):
+        """An event that comes again, also long after others, is written no second time."""
+        stalled, long_after = ended_run(7), ended_run(9)
+        long_after["finished_at"] = str(datetime.now(UTC) + timedelta(hours=1))
+        for run in (stalled, stalled, long_after, stalled):
+            asset.fire(watcher._payload(run))
+
+        events, note = asset.events_and_note()
+        assert (events, list(note.ended)) == (2, ["9"])
+
+    def test_is_where_airflow_writes_events(self):
+        """Airflow's triggerer, which calls this by its name, meets the plugin."""
+        assert Trigger.submit_event is write_once
 
     def test_other_events_are_none_of_its_business(self, asset):
         """An event without a run of ours leaves no note, and is not disturbed."""

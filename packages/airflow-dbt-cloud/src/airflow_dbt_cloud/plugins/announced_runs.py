@@ -1,50 +1,62 @@
 """
-Write down which runs the asset watchers have told, in the transaction that writes the event.
+Write an event of an asset watcher once: with a note of its run, and not where there is one.
 
-Airflow calls a listener inside of it, in the process of the triggerer that has the database. What
-is written with the same session is there exactly if the event is.
+Airflow writes whatever event comes, also that of a triggerer that stood still for longer than
+Airflow waits for it, and whose successor has told the same run long ago. So this stands before the
+call that writes, in the process of the triggerer that has the database. Event and note are one
+transaction: either is there exactly if the other is.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
-from airflow import settings
 from airflow._shared.state import AssetScope
-from airflow.listeners import hookimpl
-from airflow.models.asset import AssetModel
+from airflow.models.asset import AssetWatcherModel
+from airflow.models.trigger import Trigger
 from airflow.plugins_manager import AirflowPlugin
 from airflow.state import get_state_backend
+from airflow.utils.session import create_session
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from airflow_dbt_cloud.watching.announced_runs import AnnouncedRun
 
 
 log = structlog.get_logger(__name__)
+write_event = Trigger.submit_event
 
 
-class AnnouncedRunListener:
-    @hookimpl
-    def on_asset_event_emitted(self, asset_event: Any) -> None:
-        told = AnnouncedRun.of_event(asset_event.extra)
-        if told is not None:
-            note(told, asset_event.asset)
-
-
-def note(told: AnnouncedRun, asset: Any) -> None:
-    # One session for each thread: it is the one that is about to commit the event.
-    session = settings.get_session()()  # type: ignore[no-untyped-call] # Airflow's
-    if not session.in_transaction():
-        log.error("Not in the event's transaction, so nothing is noted", run=told.run_id)
+def write_once(trigger_id: int, event: Any, **options: Any) -> None:
+    """Stand for `Trigger.submit_event`; what no watcher of ours has fired goes straight there."""
+    told = AnnouncedRun.of_payload(event.payload)
+    if told is None:
+        write_event(trigger_id, event, **options)
         return
-    asset_id = session.scalar(
-        select(AssetModel.id).where(AssetModel.name == asset.name, AssetModel.uri == asset.uri)
-    )
-    where = AssetScope(asset_id=asset_id)
-    backend = get_state_backend()
-    stored = backend.get(where, told.key, session=session)
-    backend.set(where, told.key, told.noted(stored), session=session)
+    with create_session() as session:
+        # Whoever else is about to write an event of this watcher does so before us or after us.
+        session.execute(select(Trigger.id).where(Trigger.id == trigger_id).with_for_update())
+        notes = dict(notes_of(trigger_id, told.key, session))
+        if any(told.is_in(note) for note in notes.values()):
+            log.warning("Another triggerer has told this run already", run=told.run_id)
+            return
+        for asset, note in notes.items():
+            get_state_backend().set(asset, told.key, told.noted(note), session=session)
+        write_event(trigger_id, event, session=session)
+
+
+def notes_of(
+    trigger_id: int, key: str, session: Session
+) -> Iterator[tuple[AssetScope, str | None]]:
+    """Give each asset that has the watcher, with what is noted of it."""
+    watched = select(AssetWatcherModel.asset_id).where(AssetWatcherModel.trigger_id == trigger_id)
+    for asset_id in session.scalars(watched).all():
+        asset = AssetScope(asset_id=asset_id)
+        yield asset, get_state_backend().get(asset, key, session=session)
 
 
 class DbtCloudAnnouncedRunsPlugin(AirflowPlugin):
     name = "dbt_cloud_announced_runs"
-    listeners = [AnnouncedRunListener()]  # noqa: RUF012 # Airflow reads a plain class attribute
+
+
+Trigger.submit_event = staticmethod(write_once)  # type: ignore[method-assign] # asked for by name

@@ -27,14 +27,16 @@ class AnnouncedRun:
     finished_at: str
 
     @classmethod
-    def of_event(cls, extra: Mapping[str, Any]) -> Self | None:
-        """Read what Airflow keeps of an event; None when no watcher of ours has fired it."""
-        payload = extra.get("payload")
-        if not extra.get("from_trigger") or not isinstance(payload, Mapping):
-            return None
-        if NOTED_UNDER not in payload:
+    def of_payload(cls, payload: Any) -> Self | None:
+        """Read what a trigger has fired; None when it is no watcher of ours."""
+        if not isinstance(payload, Mapping) or NOTED_UNDER not in payload:
             return None
         return cls(payload[NOTED_UNDER], payload["dbt_cloud_run_id"], payload["finished_at"])
+
+    def is_in(self, stored: str | None) -> bool:
+        """Whether a note says that this run was told."""
+        told = AnnouncedRuns.from_stored(json.loads(stored) if stored else None)
+        return told is not None and told.has(self.run_id, self.finished_at)
 
     def noted(self, stored: str | None) -> str:
         """Give the note with this run in it, as text for the state store."""

@@ -36,9 +36,9 @@ class AnnouncedRuns:
     ended: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def now(cls) -> Self:
-        """Begin with what ends from now on; the past is not told."""
-        moment = datetime.now(UTC).isoformat()
+    def now(cls, seconds_ahead: float = 0.0) -> Self:
+        """Begin with what ends from now on, by a clock that is so far ahead of ours."""
+        moment = (datetime.now(UTC) + timedelta(seconds=seconds_ahead)).isoformat()
         return cls(moment, moment)
 
     @classmethod
@@ -52,8 +52,10 @@ class AnnouncedRuns:
     def looks_from(self) -> datetime:
         return datetime.fromisoformat(self.until) - LOOKS_BACK
 
-    def has(self, run_id: int) -> bool:
-        return str(run_id) in self.ended
+    def has(self, run_id: int, finished_at: str) -> bool:
+        """Whether a run was told, is history, or has ended so long ago that it must have been."""
+        from_here = max(datetime.fromisoformat(self.begin), self.looks_from)
+        return str(run_id) in self.ended or datetime.fromisoformat(finished_at) < from_here
 
     def and_also(self, run_id: int, finished_at: str) -> Self:
         """Remember that a run was told, and forget those that no later look will see again."""
@@ -73,22 +75,15 @@ class AnnouncedRuns:
         return type(self)(begin, until, joined.ended)
 
 
-def untold(listed: Iterable[Run], told: AnnouncedRuns, *, external_only: bool) -> list[Run]:
-    """Pick the runs that are to be told now, in the order in which they ended."""
-    begin = datetime.fromisoformat(told.begin)
+def untold(listed: Iterable[Run], told: AnnouncedRuns) -> list[Run]:
+    """Pick the runs that are not told yet, in the order in which they ended."""
     return sorted(
-        (
-            run
-            for run in listed
-            if not told.has(run["id"])
-            and ended_at(run) >= max(begin, told.looks_from)
-            and not (external_only and is_from_airflow(run))
-        ),
-        key=ended_at,
+        (run for run in listed if not told.has(run["id"], run["finished_at"])), key=ended_at
     )
 
 
 def is_from_airflow(run: Run) -> bool:
+    """Whether its cause is an Airflow's; of one that resumes another see `first_runs.py`."""
     cause = (run.get("trigger") or {}).get("cause") or ""
     return cause.startswith(CAUSES_OF_AIRFLOW)
 

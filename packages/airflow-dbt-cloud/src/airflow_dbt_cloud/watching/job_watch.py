@@ -14,8 +14,9 @@ event: whatever dies, there is neither an event without its note nor a note with
 import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from airflow.sdk import AssetWatcher
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -25,6 +26,7 @@ from airflow_dbt_cloud.calls.async_api import AsyncDbtCloudApi
 from airflow_dbt_cloud.calls.backoff import backoff
 from airflow_dbt_cloud.watching.announced_runs import NOTED_UNDER
 from airflow_dbt_cloud.watching.ended_runs import LOOKS_BACK, AnnouncedRuns, ended_at, untold
+from airflow_dbt_cloud.watching.first_runs import FirstRuns
 from dbt_cloud_api.connection_settings import CONNECTION_ID
 from dbt_cloud_api.run_status import RunStatus
 
@@ -34,6 +36,9 @@ from dbt_cloud_api.run_status import RunStatus
 SECONDS_UNTIL_WRITTEN = 3.0
 # After this, whoever should have written the note beside the event is not there.
 SECONDS_WITHOUT_A_NOTE = 60.0
+
+
+Answer = TypeVar("Answer")
 
 
 def watch_job(
@@ -91,43 +96,66 @@ class DbtCloudJobWatchTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         stores = _store_of_each_asset(self.asset_state_store)
-        told = await self._noted(stores) or AnnouncedRuns.now()
-        await self._note(stores, told)
-        await asyncio.sleep(SECONDS_UNTIL_WRITTEN)
         api = AsyncDbtCloudApi(self.conn_id, None)
-        failures, last_told, looked_from = 0, time.monotonic(), told.looks_from
         try:
-            while True:
-                try:
-                    listed = await api.ended_runs(
-                        self.job_id, self.statuses, max(looked_from, told.looks_from)
-                    )
-                    failures = 0
-                except DbtCloudApiError as error:
-                    # Also a refused token: nobody waits for this, so it can wait for a new one.
-                    failures += 1
-                    self.log.warning("%s", error)
-                    await asyncio.sleep(max(backoff(failures, error.retry_after), 1))
-                    continue
-                # Runs that are none of ours to tell must not be read again for ever.
-                ends = [ended_at(run) - LOOKS_BACK for run in listed]
-                looked_from = max(looked_from, *ends) if ends else looked_from
-                noted = await self._noted(stores) or told
-                told = told.joined(noted)
-                for run in untold(listed, told, external_only=self.external_only):
-                    yield TriggerEvent(self._payload(run))  # type: ignore[no-untyped-call] # Airflow's
-                    told = told.and_also(run["id"], run["finished_at"])
-                    last_told = time.monotonic()
-                if told != noted and time.monotonic() - last_told > SECONDS_WITHOUT_A_NOTE:
-                    self.log.warning(
-                        "Nobody notes which runs were told: the plugin dbt_cloud_announced_runs is "
-                        "not loaded. A triggerer that dies within a minute of an event tells it "
-                        "twice."
-                    )
-                    await self._note(stores, told)
-                await asyncio.sleep(self.poll_interval)
+            told = await self._noted(stores)
+            if told is None:
+                told = await self._beginning(api)
+                await self._note(stores, told)
+            await asyncio.sleep(SECONDS_UNTIL_WRITTEN)
+            async for event in self._events(api, stores, told):
+                yield event
         finally:
             await api.close()
+
+    async def _events(
+        self, api: AsyncDbtCloudApi, stores: list[Any], told: AnnouncedRuns
+    ) -> AsyncIterator[TriggerEvent]:
+        first_runs = FirstRuns(api)
+        last_told, looked_from = time.monotonic(), told.looks_from
+        while True:
+            since = max(looked_from, told.looks_from)
+            listed = await self._patiently(
+                functools.partial(api.ended_runs, self.job_id, self.statuses, since)
+            )
+            # Runs that are none of ours to tell must not be read again for ever.
+            ends = [ended_at(run) - LOOKS_BACK for run in listed]
+            looked_from = max(looked_from, *ends) if ends else looked_from
+            noted = await self._noted(stores) or told
+            told = told.joined(noted)
+            for run in untold(listed, told):
+                is_ours = functools.partial(first_runs.is_from_airflow, run)
+                if self.external_only and await self._patiently(is_ours):
+                    continue
+                yield TriggerEvent(self._payload(run))  # type: ignore[no-untyped-call] # Airflow's
+                told = told.and_also(run["id"], run["finished_at"])
+                last_told = time.monotonic()
+            if told != noted and time.monotonic() - last_told > SECONDS_WITHOUT_A_NOTE:
+                self.log.warning(
+                    "Nobody notes which runs were told: the plugin dbt_cloud_announced_runs is "
+                    "not loaded. A triggerer that dies within a minute of an event tells it "
+                    "twice."
+                )
+                await self._note(stores, told)
+            await asyncio.sleep(self.poll_interval)
+
+    async def _beginning(self, api: AsyncDbtCloudApi) -> AnnouncedRuns:
+        """Begin with what ends from now on by dbt Cloud's clock, which its first answer tells."""
+        began = time.monotonic()
+        now = datetime.now(UTC)
+        await self._patiently(lambda: api.ended_runs(self.job_id, self.statuses, now))
+        return AnnouncedRuns.now(api.seconds_ahead - (time.monotonic() - began))
+
+    async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Ask until there is an answer: nobody waits for it, so even a refused token can wait."""
+        failures = 0
+        while True:
+            try:
+                return await ask()
+            except DbtCloudApiError as error:
+                failures += 1
+                self.log.warning("%s", error)
+                await asyncio.sleep(max(backoff(failures, error.retry_after), 1))
 
     async def _noted(self, stores: list[Any]) -> AnnouncedRuns | None:
         found = [AnnouncedRuns.from_stored(await store.aget(self.state_key)) for store in stores]
