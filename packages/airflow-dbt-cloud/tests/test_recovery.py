@@ -1,6 +1,8 @@
 """What a task does after a failure: go on where the run failed, or start anew, never in secret."""
 
 import json
+import signal
+import time
 
 import pytest
 from airflow.sdk import DAG, Asset
@@ -18,6 +20,17 @@ RETRY = "POST runs/retry/"
 
 def run_with_trigger(dbt_cloud, run_id):
     return dbt_cloud.get(f"v2/runs/{run_id}/", include_related="trigger,run_steps")
+
+
+def wait_for_runs(dbt_cloud, job_id):
+    """The runs of a job that have not ended; one at least."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        runs = dbt_cloud.get("v2/runs/", job_definition_id=job_id, order_by="-id", limit=20)
+        if unfinished := [run for run in runs if not run["is_complete"]]:
+            return unfinished
+        time.sleep(0.02)
+    return []
 
 
 @pytest.fixture
@@ -133,6 +146,31 @@ class TestAfterOtherEnds:
         second = run_with_trigger(connected, ti.xcoms["job_run_id"])
         assert second["id"] != first
         assert second["retrying_run_id"] is None
+
+    @pytest.mark.parametrize(
+        ("number", "words"),
+        [
+            (signal.SIGTERM, "The local dbt Cloud was stopped while the run was in progress."),
+            (signal.SIGKILL, "The local dbt Cloud's server died while the run was in progress."),
+        ],
+    )
+    def test_restarted_in_the_middle(self, task_instance, connected, number, words):
+        """A run that ends with the local dbt Cloud is not the project's, and is tried again."""
+        ti = task_instance(job_id=OTHER_JOB)
+        child = ti.start()
+        (run,) = wait_for_runs(connected, OTHER_JOB)
+        connected.held(run["id"])
+        connected.stop(number)
+        connected.start()
+        ended = ti.wait(child)
+
+        ti.options["steps_override"] = ["dbt build"]
+        again = ti.retry()
+
+        assert ended["raised"] == "RunEndedError", ended
+        assert words in ended["words"].splitlines()[0]
+        assert "side: dbt Cloud" in ended["words"]
+        assert again["returned"] != run["id"]
 
     def test_run_deleted_in_dbt_cloud(self, task_instance, connected):
         """A run that is gone is no result: the next try starts a new one."""

@@ -156,6 +156,18 @@ class TestOtherSides:
         assert message in failure.headline
         assert "starts a new run" in failure.next_step
 
+    def test_run_that_broke_off(self):
+        """Where the step was cut short and has not failed, what dbt Cloud says is the reason."""
+        freshness = step(4, "Invoke dbt with `dbt source freshness`", 20)
+        cut_short = step(5, "Invoke dbt with `dbt build`", 30, "KeyboardInterrupt\n")
+        broken = run(20, freshness, cut_short, message="The server was stopped.")
+
+        failure = triage_run(broken, [], {}, resumes=True)
+
+        assert failure.side == DBT_CLOUD
+        assert failure.headline.endswith("The server was stopped.")
+        assert "KeyboardInterrupt" not in "\n".join(failure.lines())
+
     def test_freshness_step_is_not_blamed(self):
         """Stale sources fail their step, not the run: the step that failed the run is named."""
         freshness = step(4, "Invoke dbt with `dbt source freshness`", 20)

@@ -1,5 +1,6 @@
 """Queueing, cancelling, time limits, and what survives a restart or a crash."""
 
+import os
 import signal
 import sqlite3
 import time
@@ -145,6 +146,18 @@ def test_timeout(fresh_server):
     assert run["run_steps"][-1]["finished_at"] <= run["finished_at"]
 
 
+def test_dbt_is_killed(fresh_server):
+    """A run whose dbt somebody kills is in error for that reason, and no step of it has failed."""
+    server = fresh_server(job(JOB, "Hold", HOLD))
+    run = server.trigger()
+    os.kill(server.held(run["id"]), signal.SIGKILL)
+    ended = server.finish(run["id"])
+
+    assert ended["status"] == 20
+    assert ended["status_message"] == ("dbt was ended by SIGKILL, which this server has not sent.")
+    assert ended["run_steps"][-1]["status"] == 30
+
+
 class TestRestart:
     def test_state_survives(self, fresh_server):
         """Runs, steps, logs and artifacts are there after a restart, and ids go on."""
@@ -183,7 +196,8 @@ class TestRestart:
         assert ended["status_message"] == (
             "The local dbt Cloud was stopped while the run was in progress."
         )
-        assert ended["run_steps"][-1]["status"] == 20
+        # The project has done nothing wrong: its step was cut short, and has not failed.
+        assert ended["run_steps"][-1]["status"] == 30
         assert server.finish(queued["id"])["status"] == 10
 
     def test_sigkill_leaves_no_dbt_and_no_lie(self, fresh_server):
@@ -204,7 +218,7 @@ class TestRestart:
         )
         assert ended["finished_at"] is not None
         assert {step["status"] for step in ended["run_steps"][:3]} == {10}
-        assert ended["run_steps"][-1]["status"] == 20
+        assert ended["run_steps"][-1]["status"] == 30
         assert server.finish(queued["id"])["status"] == 10
 
     def test_jobs_follow_the_file(self, fresh_server):

@@ -104,12 +104,17 @@ def triage_error(error: Exception, side: str, run_id: int | None, link: str | No
 
 
 def failed_step(run: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Find the first step that ended in an error; stale sources are blamed only if alone."""
-    steps = [
-        step for step in run.get("run_steps") or [] if step.get("status") == int(RunStatus.ERROR)
-    ]
-    blamed = [step for step in steps if not command_of(step["name"]).looks_at_freshness] or steps
-    return blamed[0] if blamed else None
+    """
+    Find the first step that ended in an error; stale sources are blamed only if alone.
+
+    None too where a step was cancelled instead: the run broke off, and that is nobody's step.
+    """
+    steps = run.get("run_steps") or []
+    failed = [step for step in steps if step.get("status") == int(RunStatus.ERROR)]
+    blamed = [step for step in failed if not command_of(step["name"]).looks_at_freshness]
+    if not blamed and any(step.get("status") == int(RunStatus.CANCELLED) for step in steps):
+        return None
+    return next(iter(blamed or failed), None)
 
 
 def stale_sources(sources: Mapping[str, Any]) -> tuple[str, ...]:

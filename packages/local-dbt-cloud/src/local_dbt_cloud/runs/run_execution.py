@@ -35,7 +35,7 @@ from local_dbt_cloud.runs.run_plan import (
     why_no_retry,
 )
 from local_dbt_cloud.runs.run_preparation import CLONE, Log, PreparationError, RunPreparation
-from local_dbt_cloud.runs.run_programs import RunPrograms
+from local_dbt_cloud.runs.run_programs import KilledError, RunPrograms
 from local_dbt_cloud.settings import ServerSettings
 from local_dbt_cloud.store.store import Run, Store
 from local_dbt_cloud.wire.timestamps import now
@@ -43,6 +43,9 @@ from local_dbt_cloud.wire.timestamps import now
 
 LOG = logging.getLogger("local_dbt_cloud")
 ACCOUNT_LIMIT_SECONDS = 86400
+# How a step ends that could not go on, whoever's doing it was. It has not failed: the step of a run
+# in an error is taken for what the project did wrong.
+CUT_SHORT = RunStatus.CANCELLED
 
 
 class StepFailedError(Exception):
@@ -102,7 +105,7 @@ class RunExecution:
             if self.end is None:
                 self.end = end
                 if self.step_id is not None:  # nobody sees it run in a run that is over
-                    self.store.end_step(self.step_id, end.status)
+                    self.store.end_step(self.step_id, CUT_SHORT)
                 self._finish(end)
                 self.ended.set()
         self.programs.stop()
@@ -134,6 +137,8 @@ class RunExecution:
                 self._take(step)
         except StepFailedError as failure:
             return self.end or End(RunStatus.ERROR, str(failure))
+        except KilledError as killed:
+            return self.end or End(RunStatus.ERROR, f"{killed}.")
         return self.end or End(RunStatus.SUCCESS, None)
 
     def _finish(self, end: End) -> None:
@@ -191,15 +196,17 @@ class RunExecution:
         # By the clock of the file system: it may be milliseconds, or a second, behind ours.
         started = folder.stat().st_mtime
         self.step_id = self.store.add_step(self.run.id, self.index, step.name, step.command).id
-        succeeded = False
+        status = CUT_SHORT
         try:
             succeeded = self._stand_in(instead) if instead else step.work()
+            status = RunStatus.SUCCESS if succeeded else RunStatus.ERROR
+        except StepFailedError:
+            status = RunStatus.ERROR
+            raise
         finally:
             if step.planned or instead:
                 self._keep_artifacts(started)
-            status = RunStatus.SUCCESS if succeeded else RunStatus.ERROR
-            # A step that was cut short ends as its run did.
-            self.store.end_step(self.step_id, self.end.status if self.end else status)
+            self.store.end_step(self.step_id, CUT_SHORT if self.end else status)
         self._raise_if_over()
         if not succeeded:
             self._fail(step)

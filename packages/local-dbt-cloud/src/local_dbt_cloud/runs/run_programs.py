@@ -1,5 +1,6 @@
 """The programs that a run starts, one after the other: git, dbt, and what installs it."""
 
+import signal
 import threading
 from pathlib import Path
 
@@ -17,6 +18,14 @@ from local_dbt_cloud.runs.run_folder import read_log
 from local_dbt_cloud.runs.run_preparation import Log, PreparationError
 
 
+# What ends a program that does not want to end: the kernel where memory ran out, or a person.
+FATAL = (signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS)
+
+
+class KilledError(Exception):
+    """A signal has ended dbt, and it did not come from here: the project did nothing wrong."""
+
+
 class RunPrograms:
     """Once `ended` is set, no program starts any more; `stop` is for the one that runs."""
 
@@ -32,8 +41,13 @@ class RunPrograms:
                 self.process.stop()
 
     def run_dbt(self, invocation: Invocation) -> bool:
-        """Answer whether it succeeded."""
-        return self._run(self.dbt, invocation) == 0
+        """Answer whether it succeeded; raise `KilledError` when somebody has killed it."""
+        code = self._run(self.dbt, invocation)
+        for number in FATAL:
+            # The guard of the process says 256 less; when it was killed as well, nobody does.
+            if code in {-number, 256 - number} and not self.ended.is_set():
+                raise KilledError(f"dbt was ended by {number.name}, which this server has not sent")
+        return code == 0
 
     def run_git(self, invocation: Invocation, seconds: float) -> bool:
         """Answer whether it succeeded, and in that time."""

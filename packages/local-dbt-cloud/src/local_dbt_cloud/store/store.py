@@ -235,7 +235,11 @@ class Store:
                 .where(interrupted)
                 .values(**ended, status_message=reason, retry_not_supported_reason=reason_code)
             )
-            transaction.execute(update(steps).where(steps.c.finished_at.is_(None)).values(ended))
+            # The run is in error, and its step is not: it was cut short.
+            cut_short = {**ended, "status": RunStatus.CANCELLED}
+            transaction.execute(
+                update(steps).where(steps.c.finished_at.is_(None)).values(cut_short)
+            )
             self._tell(transaction, ids)
         self._told()
         return ids
