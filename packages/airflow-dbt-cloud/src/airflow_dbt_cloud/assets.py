@@ -23,9 +23,10 @@ def model_asset(project: str, model: str) -> Asset:
     return Asset(name=f"{project}.{model}", uri=f"dbt://{project}/{model}", group="dbt")
 
 
-def publish(context: "Context", models: list[BuiltModel], run: dict[str, Any]) -> None:
-    """Add an event for each model; Airflow publishes them when the task has succeeded."""
+def publish(context: "Context", models: list[BuiltModel], run: dict[str, Any]) -> int:
+    """Add an event for each model, and count them; Airflow publishes them as the task succeeds."""
     events = context["outlet_events"][MODELS]
     for model in models:
         extra = {**model.facts(), "dbt_cloud_run_id": run["id"], "link": run["href"]}
         events.add(model_asset(model.project, model.name), extra=extra)
+    return len(models)

@@ -104,6 +104,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         self._link: str | None = None
         self._position: Position = {}
         self._late: LateRuns | None = None
+        self.published_models = 0
 
     def execute(self, context: "Context") -> int:
         with self._explained(context):
@@ -251,7 +252,7 @@ class DbtCloudJobOperator(DbtCloudRunJobOperator):
         if RunStatus(run["status"]) is RunStatus.SUCCESS:
             context["ti"].xcom_push(key=RESULTS, value=results.summary())
             if self.model_assets:
-                publish(context, outcome.built(run, self._api), run)
+                self.published_models = publish(context, outcome.built(run, self._api), run)
             self.log.info("dbt Cloud run %s has succeeded: %s", run["id"], run["href"])
             return int(run["id"])
         failure, kind = outcome.why(run, resumes=self.resume)
