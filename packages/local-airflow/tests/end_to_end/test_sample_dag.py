@@ -120,7 +120,7 @@ def test_green(airflow_database, dbt_cloud):
     assert event["invocation_id"] in summary["invocation_ids"]
     assert event["dbt_cloud_run_id"] == summary["dbt_cloud_run_id"]
     assert "daily_delays_by_carrier" in log
-    assert re.search(r"The asset events of \d+ models took Airflow \d+\.\d s\.", log)
+    assert re.search(r"Telling Airflow of the asset events of \d+ models took \d+\.\d s\.", log)
 
 
 def test_red_with_a_broken_model(airflow_database, dbt_cloud):
