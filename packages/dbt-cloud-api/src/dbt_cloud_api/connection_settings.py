@@ -17,7 +17,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from dbt_cloud_api.job_url import WANTED_SHAPE, JobUrl, bare_host, parse_job_url
+from dbt_cloud_api.job_url import WANTED_SHAPE, JobUrl, bare_host, parse_job_url, read_id
 from dbt_cloud_api.user_error import UserError
 
 
@@ -166,13 +166,14 @@ def _number(settings: Mapping[str, str], name: str) -> int | None:
     text = settings.get(name, "")
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and int(text)):
+    number = read_id(text)
+    if number is None:
         raise UserError(
-            f"{name} is not a number: {text}",
-            "dbt Cloud names accounts and jobs by whole numbers.",
+            f"{name} is not a number of dbt Cloud: {text}",
+            "It names accounts and jobs by whole numbers of up to 19 digits.",
             (f"In .env, for example:   {name}=70471823545829", "Or leave it empty."),
         )
-    return int(text)
+    return number
 
 
 def main(arguments: list[str] | None = None) -> int:

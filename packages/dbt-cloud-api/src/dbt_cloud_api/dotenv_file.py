@@ -1,7 +1,8 @@
 """
 Reads `.env` as strictly as its three readers together: Compose, `docker --env-file`, a shell.
 
-What one of them would read differently is refused here, so that every way to run agrees.
+What one of them would read differently is refused here, so that every way to run agrees. Only a
+blank and `&;|<>()~`, which paths and addresses need, are as they stand for all but a shell.
 """
 
 import re
@@ -14,7 +15,12 @@ from dbt_cloud_api.user_error import UserError
 
 # Some editors put a mark (BOM) before the text, which Docker reads over too.
 ENCODING = "utf-8-sig"
-LINE = re.compile(r"(?P<key>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)")
+LINE = re.compile(r"(?P<key>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)", re.DOTALL)
+# A name, in a line that may be no setting.
+NAME = re.compile(r"\s*(?P<name>(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*)\s*=")
+BLANKS = " \t"
+# A NUL among them ends what a process can be given.
+INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 KNOWN = {
     "DBT_CLOUD_JOB_URL": "",
@@ -41,7 +47,7 @@ DBT_VARIABLE = re.compile(r"DBT_ENV_[A-Z0-9_]+")
 def read_dotenv(file: Path) -> dict[str, str]:
     """Give every setting of the file; raise `UserError` for the first line that is broken."""
     try:
-        text = file.read_text(encoding=ENCODING)
+        text = file.read_bytes().decode(ENCODING)
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
@@ -50,7 +56,13 @@ def read_dotenv(file: Path) -> dict[str, str]:
             f"Reading {file} gave: {error}.",
             ("Save it as plain UTF-8 text, readable by you.",),
         ) from None
-    return parse_lines(text.splitlines(), file.name)
+    return parse_lines(lines_of(text), file.name)
+
+
+def lines_of(text: str) -> list[str]:
+    """Split at line feeds alone: Unicode has other ends of a line, which no other reader knows."""
+    *lines, last = text.replace("\r\n", "\n").split("\n")
+    return [*lines, last] if last else lines
 
 
 def parse_lines(lines: Iterable[str], file: str) -> dict[str, str]:
@@ -75,10 +87,11 @@ def whole_lines(lines: Iterable[str], file: str) -> dict[str, str]:
 def _entries(lines: Iterable[str], file: str) -> Iterator[tuple[str, str] | UserError]:
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
+        stripped = line.strip(BLANKS)
+        if not stripped or stripped.startswith("#"):
             continue
         match = LINE.fullmatch(line)
-        why = _why_broken(line, match["value"]) if match else _why_no_setting(line)
+        why = _why_broken(match["value"]) if match else _why_no_setting(line)
         if match is None or why:
             yield _broken(file, number, line, *why)
         elif match["key"] in seen:
@@ -90,9 +103,9 @@ def _entries(lines: Iterable[str], file: str) -> Iterator[tuple[str, str] | User
 
 
 def _broken(file: str, number: int, line: str, cause: str, remedy: str) -> UserError:
-    # The value may be a token: only what stands before it is repeated.
-    key = line.strip().partition("=")[0]
-    shown = f"{key}=…" if "=" in line else "…"
+    # The value may be a token, and so may what stands in its place: only a name is repeated.
+    named = NAME.match(line)
+    shown = f"{named['name']}=…" if named else "…"
     return UserError(f"{file}, line {number} cannot be read: {shown}", cause, (remedy,))
 
 
@@ -113,7 +126,9 @@ def _why_no_setting(line: str) -> tuple[str, str]:
     )
 
 
-def _why_broken(_line: str, value: str) -> tuple[str, str] | tuple[()]:
+def _why_broken(value: str) -> tuple[str, str] | tuple[()]:
+    if INVISIBLE.search(value):
+        return "There is a character in the value that nobody sees.", "Type the value anew."
     if value != value.strip():
         return "There is a blank at an end of the value.", "Remove the blank."
     for character, word in (('"', "a quote"), ("'", "a quote"), ("$", "a dollar sign")):

@@ -20,14 +20,17 @@ EXAMPLE = "https://ab123.us1.dbt.com/deploy/1/projects/2/jobs/3"
 WANTED_SHAPE = "https://ab123.us1.dbt.com/deploy/<account>/projects/<project>/jobs/<job>"
 
 HOST = re.compile(r"(?=.{1,253}$)(?:[a-z0-9-]+\.)*[a-z0-9-]+")
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 SCHEMES = frozenset({"http", "https"})
 # A number is one up to the end of its part of the path: `3abc` is none.
-END = r"(?![^/?#])"
-ACCOUNT = re.compile(
-    rf"/(?:accounts|deploy|develop|dashboard|explore|home|orchestration)/(\d+){END}"
-)
-PROJECT = re.compile(rf"/projects/(\d+){END}")
-JOB = re.compile(rf"/jobs/(\d+){END}")
+NUMBER = r"([0-9]+)(?![^/?#])"
+ACCOUNT = re.compile(rf"/(?:accounts|deploy|develop|dashboard|explore|home|orchestration)/{NUMBER}")
+PROJECT = re.compile(rf"/projects/{NUMBER}")
+JOB = re.compile(rf"/jobs/{NUMBER}")
+
+
+ID = re.compile(r"[0-9]{1,19}")
+FIRST_BEYOND_64_BITS = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,12 @@ class JobUrl:
     account_id: int
     job_id: int
     project_id: int | None = None
+
+
+def read_id(text: str) -> int | None:
+    """Read a number that dbt Cloud may have given away: from 1 up, in 64 bits; None for others."""
+    number = int(text) if ID.fullmatch(text) else 0
+    return number if 0 < number < FIRST_BEYOND_64_BITS else None
 
 
 def read_address(text: str) -> Address:
@@ -103,8 +112,8 @@ def parse_job_url(text: str) -> JobUrl:
 
 def _parse(text: str) -> Address | None:
     pasted = text.strip()
-    parts = urlsplit(pasted if "://" in pasted else f"https://{pasted}")
     try:
+        parts = urlsplit(pasted if SCHEME.match(pasted) else f"https://{pasted}")
         name, port = parts.hostname or "", parts.port
     except ValueError:
         return None
@@ -122,7 +131,7 @@ def _parse(text: str) -> Address | None:
 
 def _number(shape: re.Pattern[str], path: str) -> int | None:
     found = shape.search(path)
-    return int(found[1]) if found else None
+    return read_id(found[1]) if found else None
 
 
 def _why_not(text: str) -> str:

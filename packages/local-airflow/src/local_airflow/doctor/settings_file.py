@@ -4,7 +4,13 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from dbt_cloud_api.dotenv_file import ENCODING, broken_lines, read_dotenv, unknown_settings
+from dbt_cloud_api.dotenv_file import (
+    ENCODING,
+    broken_lines,
+    lines_of,
+    read_dotenv,
+    unknown_settings,
+)
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.folders import dotenv_path, shown
 from local_airflow.base.private_file import OTHERS
@@ -22,7 +28,7 @@ def examine() -> list[Finding]:
         cause = f"Reading {shown(file)} gave: {broken}."
         return [error(".env", "cannot be read", cause, "Save it as plain UTF-8 text.")]
     found = [
-        *(from_user_error(".env", wrong) for wrong in broken_lines(settings.splitlines(), ".env")),
+        *(from_user_error(".env", wrong) for wrong in broken_lines(lines_of(settings), ".env")),
         *_line_endings(content),
         *_unknown(file),
         *_access(file, content),

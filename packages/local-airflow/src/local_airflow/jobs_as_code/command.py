@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dbt_cloud_api.client import DbtCloudApi
 from dbt_cloud_api.connection_settings import DbtCloudConnection
-from dbt_cloud_api.job_url import read_address
+from dbt_cloud_api.job_url import read_address, read_id
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.questions import find_option, questions
 from local_airflow.base.shell_variables import drop_socks
@@ -119,8 +119,9 @@ def _linked_id(session: Session, key: str, job_id: int) -> int:
 
 def _find_job(session: Session, job: str) -> int:
     """Take a number, an address, or a name of a job in the places that the file knows."""
-    if job.isdigit():
-        return int(job)
+    number = read_id(job)
+    if number is not None:
+        return number
     if "/jobs/" in job:
         return read_address(job).job_id or 0
     places = session.places.there.values()

@@ -7,14 +7,22 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from dbt_cloud_api.dotenv_file import ENCODING
+from dbt_cloud_api.dotenv_file import ENCODING, broken_lines, lines_of
+from dbt_cloud_api.user_error import UserError
 
 
 def with_settings(text: str, changes: Mapping[str, str]) -> str:
-    """Give the text with these settings in it: in their old lines, and the new ones at the end."""
+    """
+    Give the text with these settings in it: in their old lines, and the new ones at the end.
+
+    Raises `UserError` for a value that `.env` cannot hold: nothing would start with it any more.
+    """
+    for key, value in changes.items():
+        for wrong in broken_lines([f"{key}={value}"], ".env"):
+            raise UserError(f"{key} cannot be kept in .env", wrong.cause, wrong.remedies)
     left = dict(changes)
     lines = []
-    for line in text.splitlines():
+    for line in lines_of(text):
         match = re.match(r"([A-Za-z_][A-Za-z0-9_]*)=", line)
         key = match[1] if match else ""
         lines.append(f"{key}={left.pop(key)}" if key in left else line)
@@ -29,7 +37,7 @@ def change_settings(file: Path, template: Path, changes: Mapping[str, str]) -> N
     A file that is not there yet begins as a copy of the template.
     """
     target = file.resolve()  # a link stays a link
-    text = (target if target.exists() else template).read_text(encoding=ENCODING)
+    text = (target if target.exists() else template).read_bytes().decode(ENCODING)
     # mkstemp makes it with mode 0600 from the start.
     descriptor, unfinished = tempfile.mkstemp(dir=target.parent, prefix=".env.")
     try:

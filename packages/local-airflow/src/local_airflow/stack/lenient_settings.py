@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dbt_cloud_api.dotenv_file import ENCODING, whole_lines
+from dbt_cloud_api.dotenv_file import ENCODING, lines_of, whole_lines
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.folders import dotenv_path
 from local_airflow.base.terminal import painted
@@ -48,11 +48,11 @@ def settings_ignoring_broken_lines() -> Iterator[StackSettings]:
 def _what_is_left() -> dict[str, str]:
     """Keep each setting that is fine together with those before it."""
     try:
-        text = dotenv_path().read_text(encoding=ENCODING, errors="replace")
+        text = dotenv_path().read_bytes().decode(ENCODING, errors="replace")
     except OSError:
         return {}
     kept: dict[str, str] = {}
-    for name, value in whole_lines(text.splitlines(), dotenv_path().name).items():
+    for name, value in whole_lines(lines_of(text), dotenv_path().name).items():
         try:
             make_settings({**kept, name: value}, peek_secrets)
         except UserError:
