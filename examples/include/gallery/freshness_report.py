@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_dbt_cloud import CONNECTION_ID
 from airflow_dbt_cloud.calls.artifacts import fetch_artifact, fetch_freshness
 from airflow_dbt_cloud.calls.hook import PatientDbtCloudHook
+from dbt_cloud_api.run_results import UnreadableResultsError
 from dbt_cloud_api.source_freshness import StaleSourceError, freshness_of, raise_if_overdue
 
 
@@ -35,13 +36,12 @@ def report_freshness(check: str) -> dict[str, str]:
     sources = fetch_freshness(hook, dbt_cloud_run_id, run["run_steps"], None)
     if not sources:
         raise AirflowFailException(f"Run {dbt_cloud_run_id} looked at no source: {run['href']}")
-    found = freshness_of(
-        sources, fetch_artifact(hook, dbt_cloud_run_id, "manifest.json", None, None) or {}
-    )
-    for each in found:
-        log.log(logging.WARNING if each.status == "warn" else logging.INFO, each.line())
+    manifest = fetch_artifact(hook, dbt_cloud_run_id, "manifest.json", None, None) or {}
     try:
+        found = freshness_of(sources, manifest)
+        for each in found:
+            log.log(logging.WARNING if each.status == "warn" else logging.INFO, each.line())
         raise_if_overdue(found)
-    except StaleSourceError as error:
+    except (StaleSourceError, UnreadableResultsError) as error:
         raise AirflowFailException(str(error)) from error
     return {each.name: each.status for each in found}

@@ -16,8 +16,9 @@ def report_run(run_id: int | None) -> dict[str, Any]:
     """
     Log a table of every model and dbt test of a run, and return its summary for XCom.
 
-    Raises `DbtFailureError` when a node failed, and `AirflowFailException` when there is nothing
-    to report: no run was started, or none of its commands wrote results.
+    Raises `DbtFailureError` when a node failed, `UnreadableResultsError` when the results are none
+    that dbt writes, and `AirflowFailException` when there is nothing to report: no run was
+    started, or none of its commands wrote results.
     """
     if run_id is None:
         msg = "No dbt Cloud run was started. The log of the task before this one says why."

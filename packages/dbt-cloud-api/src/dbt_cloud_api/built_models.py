@@ -29,7 +29,7 @@ def built_models(results: RunResults) -> list[BuiltModel]:
     """
     return [
         BuiltModel(
-            project=node.unique_id.split(".")[1],
+            project=node.project,
             name=node.name,
             rows=node.rows if node.rows is None or node.rows >= 0 else None,
             seconds=node.seconds,

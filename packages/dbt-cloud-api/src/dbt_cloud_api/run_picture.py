@@ -5,11 +5,21 @@ Takes dbt's own artifacts (`run_results.json` v6, `manifest.json` v12) and gives
 that a template can draw. Imports nothing from Airflow.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dbt_cloud_api.run_results import BUILDING_KINDS, FAILED, WARNED, NodeResult, RunResults
+from dbt_cloud_api.run_results import (
+    BUILDING_KINDS,
+    FAILED,
+    WARNED,
+    NodeResult,
+    RunResults,
+    names_of,
+    owner_in_meta,
+    part_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +75,8 @@ def timeline(results: RunResults, manifest: Mapping[str, Any]) -> list[Bar]:
     return [
         Bar(
             node=node,
-            left=round(100 * (start - first) / whole, 2),
-            width=max(round(100 * node.seconds / whole, 2), 0.5),
+            left=round(100 * ((start - first) / whole), 2),
+            width=max(round(100 * (node.seconds / whole), 2), 0.5),
             owner=owner(node.unique_id, manifest),
         )
         for start, node in started
@@ -79,14 +89,14 @@ def owner(unique_id: str, manifest: Mapping[str, Any]) -> str:
 
     A dbt test belongs to whom the model that it tests belongs.
     """
-    node = manifest.get("nodes", {}).get(unique_id, {})
-    node = manifest.get("nodes", {}).get(node.get("attached_node"), node)
-    for group in manifest.get("groups", {}).values():
-        if group["name"] == node.get("group"):
-            people = group["owner"]
-            return str(people.get("name") or people.get("email") or "")
-    meta = (node.get("config") or {}).get("meta") or {}
-    return str(meta.get("owner") or "")
+    node = part_of(manifest, "nodes", unique_id)
+    node = part_of(manifest, "nodes", node.get("attached_node")) or node
+    name = node.get("group")
+    for group in part_of(manifest, "groups").values() if name else ():
+        if part_of(group).get("name") == name:
+            people = part_of(group, "owner")
+            return names_of(people.get("name") or people.get("email"))
+    return owner_in_meta(node)
 
 
 def graph(results: RunResults, manifest: Mapping[str, Any]) -> Graph:
@@ -94,32 +104,48 @@ def graph(results: RunResults, manifest: Mapping[str, Any]) -> Graph:
     # dbt tests and exposures would only crowd it.
     nodes = {node.unique_id: node for node in results.nodes if node.kind in BUILDING_KINDS}
     parents = {
-        unique_id: [
-            each for each in manifest.get("parent_map", {}).get(unique_id, ()) if each in nodes
-        ]
+        unique_id: [each for each in neighbours(manifest, "parent_map", unique_id) if each in nodes]
         for unique_id in nodes
     }
     column = _columns(parents)
     boxes: dict[str, Box] = {}
+    rows = Counter[int]()
     for unique_id in sorted(nodes, key=lambda each: (column[each], each)):
-        row = sum(1 for box in boxes.values() if box.column == column[unique_id])
-        node = nodes[unique_id]
-        boxes[unique_id] = Box(node.name, node.status, column[unique_id], row)
+        node, place = nodes[unique_id], column[unique_id]
+        boxes[unique_id] = Box(node.name, node.status, place, rows[place])
+        rows[place] += 1
     lines = tuple(
         (boxes[parent], boxes[child]) for child, above in parents.items() for parent in above
     )
     return Graph(tuple(boxes.values()), lines)
 
 
+def neighbours(manifest: Mapping[str, Any], side: str, unique_id: str) -> list[str]:
+    """Name what is next to a node, each once; the sides are `parent_map` and `child_map`."""
+    listed = part_of(manifest, side).get(unique_id)
+    names = listed if isinstance(listed, list) else []
+    return list(dict.fromkeys(each for each in names if isinstance(each, str)))
+
+
 def _columns(parents: Mapping[str, list[str]]) -> dict[str, int]:
-    """Give each node the length of its longest way from a node without parents."""
-    column: dict[str, int] = {}
+    """
+    Give each node the length of its longest way from a node without parents.
 
-    def place(unique_id: str) -> int:
-        if unique_id not in column:
-            column[unique_id] = 1 + max(map(place, parents[unique_id]), default=-1)
-        return column[unique_id]
-
-    for unique_id in parents:
-        place(unique_id)
+    Nodes in a circle, of which dbt makes none, stay in the column where the circle begins.
+    """
+    column = dict.fromkeys(parents, 0)
+    children: dict[str, list[str]] = {unique_id: [] for unique_id in parents}
+    for child, above in parents.items():
+        for parent in above:
+            children[parent].append(child)
+    waits_for = {child: len(above) for child, above in parents.items()}
+    # Not by recursion: a project may be deeper than Python's stack.
+    front = [unique_id for unique_id, count in waits_for.items() if not count]
+    while front:
+        parent = front.pop()
+        for child in children[parent]:
+            column[child] = max(column[child], column[parent] + 1)
+            waits_for[child] -= 1
+            if not waits_for[child]:
+                front.append(child)
     return column

@@ -5,13 +5,15 @@ Reads `run_results.json` as dbt 1.5 to 2 write it (dbt's artifact schema v4 to v
 out what is null.
 """
 
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Self
 
-from dbt_cloud_api.plain_text import printable
+from dbt_cloud_api.plain_text import one_line, printable
 
 
 FAILED = frozenset({"error", "fail", "runtime error", "partial success"})
@@ -31,7 +33,51 @@ class DbtFailureError(Exception):
 
 
 class UnreadableResultsError(ValueError):
-    """A `run_results.json` is not as any dbt writes it."""
+    """A `run_results.json` or `sources.json` is not as any dbt writes it."""
+
+
+# What reading JSON ends in that is not as it should be. In a long number, infinity, many lists in
+# one another: whoever writes to dbt's target folder may put them there.
+NOT_AS_EXPECTED = (
+    *(ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError),
+)
+
+
+@contextmanager
+def reading(file: str) -> Iterator[None]:
+    """Turn whatever goes wrong while an artifact is read into `UnreadableResultsError`."""
+    try:
+        yield
+    except NOT_AS_EXPECTED as error:
+        reason = one_line(repr(error))
+        raise UnreadableResultsError(f"{file} is not as dbt writes it: {reason}") from error
+
+
+def part_of(artifact: Any, *keys: Any) -> Mapping[str, Any]:
+    """Follow keys into an artifact, such as manifest.json; empty where there is nothing like it."""
+    for key in keys:
+        known = isinstance(artifact, Mapping) and isinstance(key, str)
+        artifact = artifact.get(key) if known else None
+    return artifact if isinstance(artifact, Mapping) else {}
+
+
+def owner_in_meta(node: Mapping[str, Any]) -> str:
+    """Say whom `meta.owner` of a node or a source of manifest.json names; empty for nobody."""
+    meta = part_of(node, "config", "meta") or part_of(node, "meta")
+    return names_of(meta.get("owner"))
+
+
+def names_of(owner: Any) -> str:
+    """Give an owner's name or mail, of which dbt allows several, as it may stand in a line."""
+    names = owner if isinstance(owner, list) else [owner]
+    return one_line(", ".join(each for each in names if isinstance(each, str)))
+
+
+def text(value: Any) -> str:
+    """Give what must be a text, or a number in its place; raise `TypeError` for anything else."""
+    if not isinstance(value, str | int):
+        raise TypeError(f"{type(value).__name__} where a text stands")
+    return str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +101,24 @@ class NodeResult:
     def parse(cls, result: dict[str, Any], invocation_id: str | None = None) -> Self:
         failures = result.get("failures")
         timing = result.get("timing") or [{}]
-        started_at = timing[0].get("started_at")
         rows = _whole_number((result.get("adapter_response") or {}).get("rows_affected"))
         return cls(
-            unique_id=str(result["unique_id"]),
-            status=str(result["status"]).lower(),
-            seconds=float(result.get("execution_time") or 0),
-            rows=rows if failures is None else failures,
-            message=printable(str(result.get("message") or "")),
-            started_at=datetime.fromisoformat(started_at) if started_at else None,
+            unique_id=one_line(text(result["unique_id"])),
+            status=one_line(text(result["status"])).lower(),
+            seconds=_seconds(result.get("execution_time")),
+            rows=rows if failures is None else _whole_number(failures),
+            message=printable(text(result.get("message") or "")),
+            started_at=_moment(timing[0].get("started_at")),
             invocation_id=invocation_id,
         )
 
     @property
     def kind(self) -> str:
         return self.unique_id.split(".", 1)[0].replace("_", " ")
+
+    @property
+    def project(self) -> str:
+        return self.unique_id.partition(".")[2].partition(".")[0]
 
     @property
     def name(self) -> str:
@@ -105,12 +154,8 @@ class RunResults:
         A node that ran in two commands (a retry, or `dbt run` and then `dbt build`) counts once,
         with its last result. Raises `UnreadableResultsError`.
         """
-        try:
+        with reading("run_results.json"):
             return cls._joined([each for each in artifacts if _which(each) not in NOTHING_RAN])
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise UnreadableResultsError(
-                f"run_results.json is not as dbt writes it: {error!r}"
-            ) from error
 
     @classmethod
     def _joined(cls, artifacts: list[dict[str, Any]]) -> Self:
@@ -122,7 +167,7 @@ class RunResults:
         return cls(
             nodes=tuple({node.unique_id: node for node in nodes}.values()),
             invocation_ids=tuple(filter(None, map(_invocation_id, artifacts))),
-            seconds=sum(float(each.get("elapsed_time") or 0) for each in artifacts),
+            seconds=_seconds(sum(_seconds(each.get("elapsed_time")) for each in artifacts)),
         )
 
     def count_by_status(self) -> dict[str, int]:
@@ -170,13 +215,29 @@ def _which(artifact: dict[str, Any]) -> Any:
 
 
 def _invocation_id(artifact: dict[str, Any]) -> str | None:
-    found: str | None = (artifact.get("metadata") or {}).get("invocation_id")
-    return found
+    found = (artifact.get("metadata") or {}).get("invocation_id")
+    return one_line(text(found)) if found else None
+
+
+def _seconds(value: Any) -> float:
+    """Read a duration; a clock that was set back while dbt ran makes one below 0."""
+    seconds = float(value or 0)
+    if not math.isfinite(seconds):
+        raise ValueError(f"{seconds} is no number of seconds")
+    return max(seconds, 0.0)
+
+
+def _moment(value: Any) -> datetime | None:
+    """Read a time, which dbt writes in UTC also where it does not say so."""
+    moment = datetime.fromisoformat(value) if value else None
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
 def _whole_number(value: Any) -> int | None:
     """Read what an adapter calls the rows: a number, a number as text, or words."""
     try:
-        return int(value)
-    except (TypeError, ValueError):
+        number = int(value)
+    except (OverflowError, TypeError, ValueError):
         return None
+    # What is larger has no room in an XCom or an asset event.
+    return number if -(2**63) <= number < 2**63 else None

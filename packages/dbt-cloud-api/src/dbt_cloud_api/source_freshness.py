@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from dbt_cloud_api.plain_text import one_line
+from dbt_cloud_api.run_results import owner_in_meta, part_of, reading, text
+
 
 OVERDUE = frozenset({"error", "runtime error"})
 
@@ -33,18 +36,21 @@ class Freshness:
 
 
 def freshness_of(sources: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Freshness]:
-    """List every source that was looked at, the worst last."""
-    found = [
-        Freshness(
-            name=result["unique_id"].split(".", 2)[-1],
-            status=result["status"],
-            age=_age(result),
-            owner=_owner(manifest.get("sources", {}).get(result["unique_id"], {})),
-            message=str(result.get("error") or ""),
-        )
-        for result in sources.get("results", ())
-    ]
+    """List every source that was looked at, the worst last. Raises `UnreadableResultsError`."""
+    with reading("sources.json"):
+        found = [_freshness(result, manifest) for result in sources.get("results", ())]
     return sorted(found, key=lambda each: (each.status in OVERDUE, each.status == "warn"))
+
+
+def _freshness(result: Mapping[str, Any], manifest: Mapping[str, Any]) -> Freshness:
+    seconds = result.get("max_loaded_at_time_ago_in_s")
+    return Freshness(
+        name=one_line(result["unique_id"].split(".", 2)[-1]),
+        status=one_line(text(result["status"])),
+        age=None if seconds is None else timedelta(seconds=seconds),
+        owner=owner_in_meta(part_of(manifest, "sources", result["unique_id"])),
+        message=one_line(text(result.get("error") or "")),
+    )
 
 
 def raise_if_overdue(found: list[Freshness]) -> None:
@@ -52,13 +58,3 @@ def raise_if_overdue(found: list[Freshness]) -> None:
     if overdue:
         told = "; ".join(f"{each.name}, tell {each.owner or 'its owner'}" for each in overdue)
         raise StaleSourceError(f"{len(overdue)} of {len(found)} sources are too old: {told}")
-
-
-def _age(result: Mapping[str, Any]) -> timedelta | None:
-    seconds = result.get("max_loaded_at_time_ago_in_s")
-    return None if seconds is None else timedelta(seconds=seconds)
-
-
-def _owner(source: Mapping[str, Any]) -> str:
-    meta = (source.get("config") or {}).get("meta") or source.get("meta") or {}
-    return str(meta.get("owner") or "")

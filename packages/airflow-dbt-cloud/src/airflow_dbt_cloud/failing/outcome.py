@@ -47,14 +47,25 @@ class Outcome:
 
     def built(self, run: Run, api: RunsApi) -> list[BuiltModel]:
         """Name what the run has built, and the runs that it resumed. Call `results` first."""
-        artifacts, resumed = [self._artifacts], run.get("retrying_run_id")
-        while resumed and len(artifacts) < MOST_RESUMED:
+        try:
+            artifacts = [*self._resumed(run, api), *self._artifacts]
+            return built_models(RunResults.parse(artifacts))
+        except (DbtCloudApiError, UnreadableResultsError) as error:
+            self.hook.log.warning("%s. What the runs before had built is left out.", error)
+            return built_models(RunResults.parse(self._artifacts))
+
+    def _resumed(self, run: Run, api: RunsApi) -> list[dict[str, Any]]:
+        """Fetch the results of the runs that this one resumed, the oldest first."""
+        artifacts, resumed = list[dict[str, Any]](), run.get("retrying_run_id")
+        for _ in range(MOST_RESUMED - 1):
+            if not resumed:
+                break
             earlier = api.run(resumed, "run_steps")
             steps = earlier["run_steps"]
             fetched = fetch_run_results(resumed, self.hook, account_id=self.account_id, steps=steps)
-            artifacts.append(fetched)
+            artifacts[:0] = fetched
             resumed = earlier.get("retrying_run_id")
-        return built_models(RunResults.parse(each for some in reversed(artifacts) for each in some))
+        return artifacts
 
     def why(self, run: Run, *, resumes: bool) -> tuple[Failure, type[DbtCloudTaskError]]:
         """Say why the run did not succeed, and which exception that is. Call `results` first."""
@@ -69,8 +80,8 @@ class Outcome:
             stale = stale_sources(
                 fetch_freshness(self.hook, run["id"], run.get("run_steps") or (), self.account_id)
             )
-        except DbtCloudApiError as error:
-            self.hook.log.warning("%s. Files and owners are missing below.", error)
+        except (DbtCloudApiError, UnreadableResultsError) as error:
+            self.hook.log.warning("%s. Files, owners or stale sources are missing below.", error)
         can_resume = resumes and bool(run.get("can_retry"))
         failure = triage_run(
             run,

@@ -13,14 +13,16 @@ from airflow_dbt_cloud.failure import (
     DBT_CLOUD,
     DBT_NODE,
     DBT_PROJECT,
+    MOST_IN_XCOM,
     NETWORK,
     FailedNode,
     Failure,
 )
 from airflow_dbt_cloud.waiting.run_log import last_lines
 from dbt_cloud_api.dbt_commands import command_of
-from dbt_cloud_api.run_picture import owner
-from dbt_cloud_api.run_results import FAILED, SKIPPED, WARNED, NodeResult, RunResults
+from dbt_cloud_api.plain_text import one_line
+from dbt_cloud_api.run_picture import neighbours, owner
+from dbt_cloud_api.run_results import FAILED, SKIPPED, WARNED, NodeResult, RunResults, part_of
 from dbt_cloud_api.run_status import RunStatus
 from dbt_cloud_api.source_freshness import OVERDUE, freshness_of
 
@@ -46,8 +48,11 @@ def triage_run(
     there may be results of nodes that could not be had.
     """
     results = RunResults.parse(artifacts)
+    failed_nodes = (node for node in results.nodes if node.status in FAILED)
     failed = tuple(
-        _failed_node(node, results, manifest) for node in results.nodes if node.status in FAILED
+        # Behind thousands of nodes thousands were skipped: only of the first it is ever shown.
+        _failed_node(node, results, manifest, shows_skipped=number < MOST_IN_XCOM)
+        for number, node in enumerate(failed_nodes)
     )
     status = RunStatus(run["status"])
     common: dict[str, Any] = {
@@ -190,16 +195,19 @@ def _broken(run: Mapping[str, Any], common: dict[str, Any]) -> Failure:
     )
 
 
-def _failed_node(node: NodeResult, results: RunResults, manifest: Mapping[str, Any]) -> FailedNode:
-    known = manifest.get("nodes", {}).get(node.unique_id, {})
+def _failed_node(
+    node: NodeResult, results: RunResults, manifest: Mapping[str, Any], *, shows_skipped: bool
+) -> FailedNode:
+    skipped = _skipped_below(node.unique_id, results, manifest) if shows_skipped else ()
+    file = part_of(manifest, "nodes", node.unique_id).get("original_file_path")
     return FailedNode(
         unique_id=node.unique_id,
         kind=node.kind,
         name=node.name,
         message=_cut(node.message),
-        file=str(known.get("original_file_path") or ""),
+        file=one_line(file) if isinstance(file, str) else "",
         owner=owner(node.unique_id, manifest),
-        skipped=tuple(_skipped_below(node.unique_id, results, manifest)),
+        skipped=tuple(skipped),
     )
 
 
@@ -207,16 +215,16 @@ def _skipped_below(
     unique_id: str, results: RunResults, manifest: Mapping[str, Any]
 ) -> Iterable[str]:
     """Name the nodes that were skipped and depend, over any number of steps, on this one."""
-    children: Mapping[str, list[str]] = manifest.get("child_map", {})
     seen, front = set[str](), [unique_id]
     while front:
-        below = [each for each in children.get(front.pop(), ()) if each not in seen]
+        children = neighbours(manifest, "child_map", front.pop())
+        below = [each for each in children if each not in seen]
         seen.update(below)
         front += below
     # A failed dbt test skips what depends on the model that it tests.
-    tested = manifest.get("nodes", {}).get(unique_id, {}).get("attached_node")
-    if tested:
-        seen.update(children.get(tested, ()))
+    tested = part_of(manifest, "nodes", unique_id).get("attached_node")
+    if isinstance(tested, str):
+        seen.update(neighbours(manifest, "child_map", tested))
     seen.intersection_update(results.names(SKIPPED))
     return [node.name for node in results.nodes if node.unique_id in seen]
 

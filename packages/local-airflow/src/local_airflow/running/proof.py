@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 from dbt_cloud_api.client import DbtCloudApi
 from dbt_cloud_api.dbt_commands import steps_with_results
-from dbt_cloud_api.run_results import RunResults
+from dbt_cloud_api.run_results import RunResults, UnreadableResultsError
 from dbt_cloud_api.run_status import RunStatus
+from dbt_cloud_api.user_error import UserError
 from local_airflow.base.terminal import painted
 from local_airflow.running.dag_run import DagRun
 
@@ -111,4 +112,11 @@ def _ask(dbt_cloud: DbtCloudApi, run_id: int) -> DbtCloudSide:
     run = dbt_cloud.run(run_id)
     steps = steps_with_results(run["run_steps"])
     artifacts = (dbt_cloud.run_results(run_id, step) for step in steps)
-    return DbtCloudSide(run, RunResults.parse(each for each in artifacts if each))
+    try:
+        return DbtCloudSide(run, RunResults.parse(each for each in artifacts if each))
+    except UnreadableResultsError as error:
+        raise UserError(
+            f"what dbt Cloud run {run_id} did cannot be compared",
+            f"{error}.",
+            (f"To look at the run:   make open WHAT={run['href']}",),
+        ) from None
