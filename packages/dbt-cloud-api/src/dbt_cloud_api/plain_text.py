@@ -10,8 +10,9 @@ import re
 from typing import Any
 
 
-# Colours and cursor movements (CSI), and the links and titles of a terminal (OSC).
-TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
+# Colours and cursor movements (CSI), and the links and titles of a terminal (OSC). None goes beyond
+# its line: a log is looked at while it grows, and what was shown of it stays as it was.
+TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\))")
 # Also what turns the direction of writing round: a name would read as another one.
 NO_TEXT = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"

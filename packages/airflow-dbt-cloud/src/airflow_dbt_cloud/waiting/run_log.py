@@ -4,6 +4,7 @@ What is new in the log of a dbt Cloud run, step by step, since the last look.
 The position is a small dictionary, so that it can travel from the triggerer to the worker.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,13 +41,15 @@ def last_lines(run: dict[str, Any], index: int, count: int) -> list[str]:
     """Give the end of one step's log."""
     for step in run.get("run_steps") or []:
         if step["index"] == index:
-            return list(_lines(_text(step)))[-count:]
+            return list(deque(_lines(_text(step)), maxlen=count))
     return []
 
 
 def _text(step: dict[str, Any]) -> str:
-    return printable(step.get("logs") or "")
+    text: str = step.get("logs") or ""
+    return text
 
 
 def _lines(text: str) -> Iterator[str]:
-    return (one_line(line.rstrip()) for line in text.splitlines() if line.strip())
+    lines = printable(text).splitlines()
+    return (one_line(line.rstrip()) for line in lines if line.strip())
