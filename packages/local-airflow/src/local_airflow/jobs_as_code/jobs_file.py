@@ -61,8 +61,9 @@ class JobsFile:
 
     def places(self) -> list[Place]:
         """List what `local_dbt_cloud:` declares, which is what the jobs' ids mean."""
+        # An id may stand in quotes, here and in a job.
         return [
-            Place(project["id"], environment["id"], project["name"], environment["name"])
+            Place(int(project["id"]), int(environment["id"]), project["name"], environment["name"])
             for project in self.content["local_dbt_cloud"]["projects"]
             for environment in project["environments"]
         ]

@@ -31,7 +31,7 @@ def for_account(
 def _translated(
     job: Mapping[str, Any], places: Places, account_id: int, jobs_there: Mapping[str, list[int]]
 ) -> dict[str, Any]:
-    place = places.of_file(job["project_id"], job["environment_id"])
+    place = places.of_file(int(job["project_id"]), int(job["environment_id"]))
     same_name = jobs_there.get(str(job["name"]), [])
     translated = {
         **_plain(job),

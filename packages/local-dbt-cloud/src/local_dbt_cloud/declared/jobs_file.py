@@ -27,6 +27,7 @@ from local_dbt_cloud.declared.jobs_file_account import (
     Variables,
 )
 from local_dbt_cloud.declared.trigger_request import Command
+from local_dbt_cloud.declared.yaml_document import read_yaml
 
 
 __all__ = [
@@ -79,7 +80,7 @@ class JobsFile(BaseModel):
 def read_jobs_file(path: Path) -> JobsFile:
     """Raise `UserError` when the file is missing, is no YAML, or declares what cannot be."""
     try:
-        content = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders, one of them written in C
+        content = read_yaml(path.read_bytes())
         # A number may stand in quotes there, as dbt-jobs-as-code allows, where a request may not.
         declared = JobsFile.model_validate(content, strict=False)
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
