@@ -263,7 +263,9 @@ class PublishedListener:
         if operator is not None and published:
             took = (datetime.now(UTC) - task_instance.end_date).total_seconds()
             operator.log.info(
-                "Telling Airflow of the asset events of %s models took %.1f s.", f"{published:,}", took
+                "Telling Airflow of the asset events of %s models took %.1f s.",
+                f"{published:,}",
+                took,
             )
 
 
