@@ -71,6 +71,17 @@ class TestStatus:
         assert answer.headers["X-Local-Dbt-Cloud"] == "fault"
         assert client.get(f"{account}/").status_code == 200
 
+    def test_truncated(self, dbt_cloud, client, account, trigger):
+        """The request is carried out, and its answer is half of the JSON that it should be."""
+        dbt_cloud.fail_next("truncated", method="POST", path="*/run/")
+        answer = trigger()
+
+        assert answer.status_code == 200
+        assert answer.headers["X-Local-Dbt-Cloud"] == "fault"
+        with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
+            answer.json()
+        assert len(dbt_cloud.runs) == 1
+
     def test_html(self, dbt_cloud, client, account):
         """A page in the place of JSON."""
         dbt_cloud.fail_next("html", status=504)

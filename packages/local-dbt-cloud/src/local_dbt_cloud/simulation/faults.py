@@ -29,7 +29,7 @@ from local_dbt_cloud.wire.errors import (
 from local_dbt_cloud.wire.http_protocol import cut_connection
 
 
-Kind = Literal["status", "html", "reset", "lost_answer", "slow", "rate_limit"]
+Kind = Literal["status", "html", "truncated", "reset", "lost_answer", "slow", "rate_limit"]
 Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 WITH_STATUS = frozenset({"status", "html"})
 OWN_WORDS: dict[int, Callable[[], ApiError]] = {
@@ -40,6 +40,7 @@ OWN_WORDS: dict[int, Callable[[], ApiError]] = {
 }
 # Whoever debugs a client sees at once that this answer was asked for.
 MARK = {"X-Local-Dbt-Cloud": "fault"}
+RAW_MARK = tuple((name.lower().encode(), value.encode()) for name, value in MARK.items())
 
 
 class Fault(BaseModel):
@@ -178,6 +179,10 @@ class FaultInjection:
         if fault.kind == "slow":
             await self.app(scope, receive, delayed(send, fault.delay_seconds))
             return
+        if fault.kind == "truncated":
+            await asyncio.sleep(fault.delay_seconds)
+            await self.app(scope, receive, halved(send))
+            return
         if fault.carried_out or fault.kind == "lost_answer":
             await self.app(scope, receive, swallow)
         else:
@@ -198,6 +203,28 @@ def delayed(send: Send, seconds: float) -> Callable[[Message], Awaitable[None]]:
         await send(message)
 
     return send_late
+
+
+def halved(send: Send) -> Callable[[Message], Awaitable[None]]:
+    """What a gateway makes of an answer that it could not read to the end: HTTP is well formed."""
+    head: Message = {}
+    body = b""
+
+    async def send_half(message: Message) -> None:
+        nonlocal head, body
+        if message["type"] == "http.response.start":
+            head = message
+            return
+        body += message.get("body", b"")
+        if message.get("more_body"):
+            return
+        half = body[: len(body) // 2]
+        headers = [each for each in head["headers"] if each[0].lower() != b"content-length"]
+        length = (b"content-length", str(len(half)).encode())
+        await send({**head, "headers": [*headers, length, *RAW_MARK]})
+        await send({"type": "http.response.body", "body": half})
+
+    return send_half
 
 
 async def read_whole(receive: Receive) -> None:

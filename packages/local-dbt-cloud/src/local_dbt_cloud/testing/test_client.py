@@ -65,7 +65,8 @@ class DbtCloud:
         """
         Make the next request that matches fail.
 
-        `what`: an HTTP status, or "html", "reset", "lost_answer", "slow", "rate_limit".
+        `what`: an HTTP status, or "html", "truncated", "reset", "lost_answer", "slow",
+        "rate_limit".
         `details`: method, path, times, after, status, carried_out, delay_seconds,
         cool_down_seconds, retry_after, as docs/local_controls.md describes them.
         """
