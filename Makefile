@@ -15,8 +15,8 @@ IN_DEV := $(LAUNCHER) in-dev
 
 # What can be said to a command, as in `make run DAG=mine`. Only so: a NAME or a DEBUG that a shell
 # happens to have means nothing here. PYTHON above is the exception, and so are the tests' own.
-SAID := AIRFLOW CHECK DAG DB DEBUG ENVIRONMENT EXECUTOR F FORMAT JOB MONTH NAME OWNER PORT PROJECT \
-	S SCHEDULE SECONDS TESTS WHAT WORKERS
+SAID := AIRFLOW CHECK DAG DB DEBUG ENVIRONMENT EXECUTOR F FORMAT FULL JOB MONTH NAME OWNER PORT PROJECT \
+	S SAMPLE SCHEDULE SECONDS TESTS WHAT WORKERS
 define only_if_said
 ifneq ($$(origin $(1)),command line)
 $(1) :=
@@ -29,6 +29,7 @@ EXAMPLES_THERE := $(wildcard examples)
 DBT_CLOUD_TESTS := packages/local-dbt-cloud/tests
 CLIENT_TESTS := $(DBT_CLOUD_TESTS)/clients
 SECURITY_TESTS := $(wildcard packages/*/tests/security)
+FAULT_TESTS := packages/local-airflow/tests/faults
 # Of the data that comes with the examples; they run with the packages'.
 LOADER_TESTS := examples/tests/loader
 YOURS := tests $(if $(EXAMPLES_THERE),examples/tests)
@@ -167,7 +168,7 @@ test: ## Run your tests: dags/ and examples/; TESTS=tests for some of them
 .PHONY: test-all
 test-all: dev ## Run every test: yours, and those of packages/
 	@$(IN_DEV) env PYTHONPATH=packages/local-airflow/tests .local/dev/bin/python -m pytest -p one_running_stack -n 3 \
-		$(or $(TESTS),$(YOURS) packages --ignore $(CLIENT_TESTS) $(addprefix --ignore ,$(SECURITY_TESTS)))
+		$(or $(TESTS),$(YOURS) packages --ignore $(CLIENT_TESTS) $(addprefix --ignore ,$(SECURITY_TESTS) $(FAULT_TESTS)))
 
 .PHONY: test-clients
 test-clients: dev ## Run other people's clients of dbt Cloud, each in an environment of its own
@@ -177,6 +178,10 @@ test-clients: dev ## Run other people's clients of dbt Cloud, each in an environ
 test-security: dev ## Plant secrets and search for them, attack what runs, try every role; make audit
 	@$(IN_DEV) .local/dev/bin/python -m pytest $(SECURITY_TESTS)
 	@$(LAUNCHER) audit
+
+.PHONY: test-faults
+test-faults: dev ## Break everything with forty dag runs in the air; FULL=1 for as long as it may last
+	@FULL=$(FULL) PYTEST_TIMEOUT=1800 $(IN_DEV) .local/dev/bin/python -m pytest $(FAULT_TESTS) $(if $(SAMPLE),-m sample)
 
 .PHONY: test-docker
 test-docker: dev ## Run the tests that need a Docker engine: images, the stack, Celery, Astro

@@ -1,0 +1,31 @@
+"""The stack is stopped and started while forty dag runs are in the air, and a laptop sleeps."""
+
+import contextlib
+import os
+import signal
+import time
+
+from lengths import seconds
+
+
+def test_down_and_up(airport, flight):
+    """`make down` and `make up` lose no dag run: all forty land, with one run each that counts."""
+    airport.restart()
+
+    flight.land()
+
+
+def test_laptop_that_slept(airport, flight):
+    """Nobody does anything for a while, and then everybody goes on at once."""
+    processes = list(airport.stack.processes())
+    send(signal.SIGSTOP, processes)
+    time.sleep(seconds(90, 900))
+    send(signal.SIGCONT, processes)
+
+    flight.land()
+
+
+def send(number, processes):
+    for pid in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
