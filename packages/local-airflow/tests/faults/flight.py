@@ -32,7 +32,7 @@ DBT_JOB = 70403103900105
 DBT_SEED = {"execute_steps": ["dbt seed"], "run_generate_sources": False, "generate_docs": False}
 # How long a request is held up: longer than twenty tasks need to get there, shorter than the
 # operator waits for an answer. Those that report are there first.
-SECONDS_TO_REPORT, SECONDS_TO_TRIGGER = 55, 40
+SECONDS_TO_REPORT, SECONDS_TO_TRIGGER, SECONDS_FOR_AN_ANSWER = 55, 40, 60
 SECONDS_TO_LAND = 300
 CONNECTION = "dbt_cloud_behind_a_proxy"
 DAGS = '''"""### Written by a test. Red: a fault was not survived."""
@@ -53,7 +53,7 @@ for state, job_id in {jobs}.items():
             check_interval=2,
             retries=5,
             retry_delay=timedelta(seconds=1),
-            hook_params={{"timeout_seconds": 60, "patience": {patience}}},
+            hook_params={{"timeout_seconds": {seconds}.get(state, 10), "patience": {patience}}},
         )
     globals()[dag.dag_id] = dag
 '''
@@ -94,7 +94,12 @@ class Airport:
 
     def __init__(self, folder: Path, patience: int = 60) -> None:
         root = copy_with_environments(folder / "clone")
-        text = DAGS.format(jobs=JOBS | {"dbt": DBT_JOB}, connection=CONNECTION, patience=patience)
+        text = DAGS.format(
+            jobs=JOBS | {"dbt": DBT_JOB},
+            connection=CONNECTION,
+            seconds=dict.fromkeys(("reporting", "triggering"), SECONDS_FOR_AN_ANSWER),
+            patience=patience,
+        )
         (root / "dags/flight.py").write_text(text)
         declare_jobs(root / "dbt_cloud_jobs.yml")
         self.stack = Stack(folder, root)

@@ -14,8 +14,9 @@ VARIABLES = SAID.replace("\\", "").split()
 USED_BY = {
     "AIRFLOW": "upgrade-test", "CHECK": "jobs-plan", "DAG": "run", "DB": "psql",
     "DEBUG": "dag-test", "EXECUTOR": "up", "F": "logs", "FORMAT": "status",
-    "MONTH": "load-flights", "NAME": "snapshot", "PORT": "docs-serve", "S": "restart",
-    "SECONDS": "wait-ready", "TESTS": "test", "WHAT": "open", "WORKERS": "up",
+    "FULL": "test-faults", "MONTH": "load-flights", "NAME": "snapshot", "PORT": "docs-serve",
+    "S": "restart", "SAMPLE": "test-faults", "SECONDS": "wait-ready", "TESTS": "test",
+    "WHAT": "open", "WORKERS": "up",
 }  # fmt: skip
 # They reach the command through the process environment: a job's name may have quotes.
 THROUGH_THE_ENVIRONMENT = {"ENVIRONMENT", "JOB", "OWNER", "PROJECT", "SCHEDULE"}
