@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.folders import StateFolders, shown
@@ -34,7 +35,7 @@ class Disk:
 
     @property
     def remedy(self) -> str:
-        inside = f"du --max-depth=2 --human-readable {shown(self.folder)}"
+        inside = f"du --max-depth=2 --human-readable {quote(shown(self.folder))}"
         return f"What takes the room:   {inside}"
 
 
