@@ -151,7 +151,10 @@ class FileStore:
         if self.path.stem == "state":
             what += " intention" if value["current"]["pending"] else " run"
         with self.points.crossing(what, self.points.asking_airflow):
-            self.path.write_text(json.dumps(self.read() | {key: value}))
+            # In one step: the test reads it at any time.
+            unfinished = self.path.with_suffix(".unfinished")
+            unfinished.write_text(json.dumps(self.read() | {key: value}))
+            unfinished.replace(self.path)
 
 
 @dataclass

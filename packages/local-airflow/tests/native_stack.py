@@ -21,7 +21,6 @@ UNASKED = {
     "DBT_PROFILES_DIR": "/nowhere",
     "PGHOSTADDR": "192.0.2.1",
     "PGSSLMODE": "require",
-    "PYTHONWARNINGS": "once",
     "WAREHOUSE_HOST": "192.0.2.1",
 }
 
