@@ -3,7 +3,9 @@
 import contextlib
 import os
 import signal
+from pathlib import Path
 
+import psutil
 import pytest
 
 
@@ -14,6 +16,7 @@ def test_power_cut(airport, flight):
 
     airport.up()
 
+    assert orphans(airport.stack) == []
     flight.land()
 
 
@@ -23,3 +26,14 @@ def kill_everything(stack):
         for pid in stack.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+
+def orphans(stack):
+    """What writes this stack's logs, and has lost its parent: Airflow's workers would for ever."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            logs = Path(f"/proc/{process.pid}/fd/1").readlink().parent
+            if process.ppid() == 1 and logs == stack.state / "logs":
+                found.append(process)
+    return [each for each in found if "supervise" not in each.cmdline()]

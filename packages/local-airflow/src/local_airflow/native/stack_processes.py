@@ -23,14 +23,35 @@ def supervisor_pid(settings: StackSettings) -> int | None:
 
 
 def marked(settings: StackSettings) -> list[int]:
-    """List every process whose environment names our state folder."""
+    """
+    List every process of this stack: its environment names our state folder, or it writes our logs.
+
+    Airflow's workers write their titles over their environment, and outlive a scheduler that was
+    killed; what they print still goes where the scheduler's words went.
+    """
     mark = f"{MARK}={settings.state}".encode()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if mark in (process / "environ").read_bytes().split(b"\0") and not _is_dead(process):
+            ours = mark in (process / "environ").read_bytes().split(b"\0") or (
+                (process / "fd/1").readlink().parent == settings.folders.logs
+            )
+            if ours and not _is_dead(process):
                 found.append(int(process.name))
     return [pid for pid in found if pid != os.getpid()]
+
+
+def let_the_last_postgres_go(settings: StackSettings) -> None:
+    """
+    Wait for a server that was killed to be gone, which PostgreSQL would take for a living one.
+
+    It has ended, but its number is taken until its parent has heard of it. With everything else
+    killed too that is a stranger, who may take a second.
+    """
+    lock = settings.folders.postgres / "postmaster.pid"
+    with contextlib.suppress(OSError, ValueError):
+        process = Path("/proc", str(int(lock.read_text().splitlines()[0])))
+        _wait(lambda: not _is_dead(process), SURELY)
 
 
 def _is_dead(process: Path) -> bool:

@@ -28,6 +28,7 @@ from local_airflow.native.process_table import (
     python,
     write_passwords,
 )
+from local_airflow.native.stack_processes import let_the_last_postgres_go
 from local_airflow.stack.disk_space import full_disks
 from local_airflow.stack.settings import StackSettings
 from local_airflow.stack.trust import write_trusted
@@ -222,6 +223,7 @@ def supervise(settings: StackSettings) -> int:
         _once(settings, "certificates", certificates, local_dbt_cloud_environment(settings))
         write_trusted(settings)
         postgres.create_cluster(settings)
+        let_the_last_postgres_go(settings)
         supervisor.look()
         prepare(supervisor)
         supervisor.watch()
