@@ -1,6 +1,7 @@
 """The whole stack in containers, through the commands that people type."""
 
 import os
+import re
 import socket
 import time
 
@@ -238,7 +239,9 @@ class TestHealth:
             )
             status = stack.make("status")
             assert status.returncode == 1
-            assert status.stdout.count("unhealthy") == len(names)
+            for name in names:
+                assert re.search(rf"^{name} +unhealthy", status.stdout, re.MULTILINE)
+                assert f"{name}: unhealthy" in status.stdout
         finally:
             for name in names:
                 signal(containers[name], "CONT")

@@ -72,7 +72,10 @@ class TestDoctor:
 
         assert code == 1
         assert found["Stack", "triggerer"]["found"] == "paused, after 0 restarts"
-        assert found["Stack", "triggerer"]["remedies"] == ["make logs S=triggerer"]
+        assert found["Stack", "triggerer"]["remedies"] == [
+            f"docker unpause {stack.project}-triggerer-1",
+            "make logs S=triggerer",
+        ]
         assert wait.returncode == 1
         assert "every container's own health check" in wait.stderr
 
