@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import psycopg
 from repository_copy import ROOT, launcher_path
 
 from local_dbt_cloud.testing.throwaway_server import free_port
@@ -91,6 +92,17 @@ class Stack:
     @property
     def admin_password(self):
         return (self.state / "secrets/admin_password").read_text().strip()
+
+    def airflow_database(self, *, autocommit=True):
+        """Log in to it: what happened stands there also when the API server is what is broken."""
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=self.ports["POSTGRES_PORT"],
+            user="airflow",
+            password=(self.state / "secrets/airflow_database_password").read_text().strip(),
+            dbname="airflow",
+            autocommit=autocommit,
+        )
 
     def secrets(self):
         return [file.read_text() for file in (self.state / "secrets").iterdir()]

@@ -13,7 +13,6 @@ from native_stack import Stack, wait_for
 from terminal import start
 
 from local_airflow.base.listeners import open_files
-from local_airflow.stack.postgres_login import RefusedError, log_in
 from local_airflow.stack.side_by_side import Deadline, begin
 
 
@@ -139,20 +138,6 @@ class TestNewConnections:
         assert "make restart S=postgres" in done.stderr
         assert "That is why Airflow refused GET /api/v2/dags/dbt_cloud_job" in done.stderr
         assert "Traceback" not in done.stderr
-
-    def test_login(self, running_stack):
-        """The right password gets in; a wrong one does not, and PostgreSQL's words say so."""
-        port = running_stack.ports["POSTGRES_PORT"]
-        password = (running_stack.state / "secrets/warehouse_password").read_text().strip()
-
-        log_in(port, "warehouse", password, seconds=10)
-        with pytest.raises(RefusedError, match="password authentication failed"):
-            log_in(port, "warehouse", "x", seconds=10)
-
-    def test_who_speaks_something_else(self, running_stack):
-        """A stranger at PostgreSQL's port is said to be one."""
-        with pytest.raises(OSError, match=r"no PostgreSQL|timed out|closed"):
-            log_in(running_stack.ports["AIRFLOW_PORT"], "airflow", "x", seconds=2)
 
 
 def test_killed_supervisor_is_said(tmp_path):

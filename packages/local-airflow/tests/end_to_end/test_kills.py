@@ -6,7 +6,6 @@ import threading
 import time
 from pathlib import Path
 
-import psycopg
 import pytest
 from chokepoint import Chokepoint
 from native_stack import Stack
@@ -113,18 +112,6 @@ class World:
         self.thread.join()
         if self.dbt_cloud.process.poll() is None:
             self.dbt_cloud.stop(signal.SIGKILL)
-
-    def connect(self, *, autocommit=True):
-        """Log in to Airflow's database."""
-        password = self.stack.state / "secrets" / "airflow_database_password"
-        return psycopg.connect(
-            host="127.0.0.1",
-            port=self.stack.ports["POSTGRES_PORT"],
-            user="airflow",
-            password=password.read_text().strip(),
-            dbname="airflow",
-            autocommit=autocommit,
-        )
 
     def wait_for(self, condition, what, seconds=180, every=0.1):
         deadline = time.monotonic() + seconds
@@ -284,7 +271,7 @@ class TestUpgradeInFlight:
         os.killpg(triggerer, signal.SIGSTOP)
         task = Task(world, "quick_deferrable").start()
         task.wait("deferred")
-        with world.connect() as database:
+        with world.stack.airflow_database() as database:
             moved = database.execute(
                 "update trigger set classpath = 'include.dbt_cloud.trigger.DbtCloudRunTrigger'"
                 " where classpath = 'airflow_dbt_cloud.waiting.trigger.DbtCloudRunTrigger'"
@@ -368,7 +355,7 @@ class TestWatcher:
 
     @pytest.fixture
     def database(self, world):
-        with world.connect() as connection:
+        with world.stack.airflow_database() as connection:
             yield connection
 
     @pytest.fixture
@@ -413,7 +400,7 @@ class TestWatcher:
         """The event that was fired and not written is fired again: the run is told, once."""
         before = told()
         waiting = "select 1 from pg_locks where relation = 'asset_event'::regclass and not granted"
-        with world.connect(autocommit=False) as holder:
+        with world.stack.airflow_database(autocommit=False) as holder:
             holder.execute("lock table asset_event in share mode")
             run_id = somebody()
             world.wait_for(lambda: database.execute(waiting).fetchall(), "the attempt to write")

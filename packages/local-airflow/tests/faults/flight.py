@@ -8,7 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import yaml
 from native_stack import Stack
 from repository_copy import copy_with_environments
@@ -149,14 +148,7 @@ class Airport:
 
     def ask_airflows_database(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """Not through Airflow's API: forty dag runs keep it busy enough, and it may be broken."""
-        password = self.stack.state / "secrets/airflow_database_password"
-        with psycopg.connect(
-            host="127.0.0.1",
-            port=self.stack.ports["POSTGRES_PORT"],
-            user="airflow",
-            password=password.read_text().strip(),
-            dbname="airflow",
-        ) as database:
+        with self.stack.airflow_database() as database:
             return database.execute(query, values).fetchall()
 
     def is_healthy(self) -> bool:

@@ -27,6 +27,7 @@ from local_airflow.containers.compose import (
 )
 from local_airflow.stack.generated_secrets import Secrets
 from local_airflow.stack.mode import Part
+from local_airflow.stack.postgres_login import log_in_by
 from local_airflow.stack.settings import StackSettings
 
 
@@ -250,6 +251,10 @@ class ContainerMode:
     def psql(self, database: str, arguments: Sequence[str]) -> int:
         who = ["psql", f"--username={database}", f"--dbname={database}"]
         return self.compose.show("exec", *terminal(), "postgres", *who, *arguments)
+
+    def log_in(self, seconds: float) -> None:
+        psql = self.compose.command("exec", "--no-TTY", "postgres", "psql")
+        log_in_by(psql, self.compose.environment, seconds)
 
     def dump_database(self, database: str, file: Path) -> None:
         container_snapshots.dump_database(self.compose, database, file)

@@ -213,6 +213,9 @@ class NativeMode:
         del environment[MARK]
         return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
+    def log_in(self, seconds: float) -> None:
+        postgres.log_in(self.settings, seconds)
+
     def psql(self, database: str, arguments: Sequence[str]) -> int:
         return postgres.open_psql(self.settings, database, arguments)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from dbt_cloud_api.user_error import UserError
 from local_airflow.base.folders import LOCAL
 from local_airflow.base.shell_variables import of_shell
+from local_airflow.stack.postgres_login import log_in_by
 from local_airflow.stack.settings import StackSettings
 
 
@@ -164,6 +165,13 @@ def _psql(server: Server, statements: str) -> None:
             done.stderr.strip() or "psql said nothing.",
             ("make logs S=postgres",),
         )
+
+
+def log_in(settings: StackSettings, seconds: float) -> None:
+    """Log in to Airflow's database; raise `OSError` as `log_in_by` does."""
+    address = ["--host=127.0.0.1", f"--port={settings.postgres_port}"]
+    password = {"PGPASSWORD": settings.secrets.airflow_database_password}
+    log_in_by([str(programs() / "psql"), *address], of_shell("PostgreSQL") | password, seconds)
 
 
 def open_psql(settings: StackSettings, database: str, arguments: Sequence[str]) -> int:

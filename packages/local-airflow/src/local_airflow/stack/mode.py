@@ -102,6 +102,14 @@ class Mode(Protocol):
     def psql(self, database: str, arguments: Sequence[str]) -> int:
         """Open a database in psql; give its exit code."""
 
+    def log_in(self, seconds: float) -> None:
+        """
+        Open a new connection to Airflow's database, and close it: the one proof that it takes any.
+
+        Raises `OSError`, with PostgreSQL's own words where it has some, when there is none to be
+        had in so many seconds. Those that are open go on in a server that is stopping or frozen.
+        """
+
     def dump_database(self, database: str, file: Path) -> None: ...
 
     def archive_state(self, file: Path) -> None:

@@ -13,7 +13,6 @@ from dbt_cloud_api.client import DbtCloudSilentError
 from dbt_cloud_api.user_error import UserError
 from local_airflow.stack.airflow_api import AirflowApi, AirflowApiError, AirflowSilentError
 from local_airflow.stack.mode import Mode, Part, not_running
-from local_airflow.stack.postgres_login import try_database
 from local_airflow.stack.readiness import COMPONENTS, local_dbt_cloud_healthy
 from local_airflow.stack.settings import StackSettings
 from local_airflow.stack.side_by_side import Deadline, begin
@@ -50,7 +49,7 @@ def look_at_parts(mode: Mode) -> list[Part]:
 
 
 def _questions(mode: Mode, settings: StackSettings) -> Iterator[tuple[str, Callable[[], Any]]]:
-    yield DATABASE, lambda: try_database(settings, SOCKETS_GIVE_UP)
+    yield DATABASE, lambda: mode.log_in(SOCKETS_GIVE_UP)
     if settings.is_local:
         yield LOCAL_DBT_CLOUD, lambda: _ask_local_dbt_cloud(mode)
     # It does not need the database for that, so each of the two is blamed for itself.

@@ -11,7 +11,6 @@ from local_airflow.base.progress_line import ProgressLine
 from local_airflow.stack.airflow_api import AirflowApi
 from local_airflow.stack.dag_files import DagFiles
 from local_airflow.stack.mode import Mode
-from local_airflow.stack.postgres_login import try_database
 from local_airflow.stack.trust import tls_context
 
 
@@ -117,7 +116,7 @@ def _what_is_at_work(mode: Mode) -> str:
 
 def takes_logins(mode: Mode) -> bool:
     """Log in; raise `OSError` while PostgreSQL lets nobody in."""
-    try_database(mode.settings, SECONDS_TO_LOG_IN)
+    mode.log_in(SECONDS_TO_LOG_IN)
     return True
 
 
